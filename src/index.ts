@@ -1,0 +1,2 @@
+export { RerankError, type RerankErrorCode } from "./errors.js";
+export type * from "./types.js";

@@ -1,0 +1,46 @@
+import { RerankError } from "../errors.js";
+
+/** The logistic sigmoid, written so that neither branch overflows. */
+export function sigmoid(logit: number): number {
+  if (logit >= 0) return 1 / (1 + Math.exp(-logit));
+  const e = Math.exp(logit);
+  return e / (1 + e);
+}
+
+export interface RankScoresOptions {
+  /** Keep this many at most. @default all */
+  topN?: number | undefined;
+  /** Drop what scores below this, inclusive: an equal score stays. Compared with the returned score. @default none */
+  scoreThreshold?: number | undefined;
+  /** Return the sigmoid of the logit. @default true */
+  normalize?: boolean | undefined;
+}
+
+/**
+ * Order logits, one a document, by descending relevance; ties go to the lower index.
+ *
+ * The order always comes from the logit: the sigmoid of two different large logits can be the same number.
+ *
+ * @throws RerankError `MODEL_INVALID` for NaN or infinite logits, which would make the order meaningless.
+ */
+export function rankScores(
+  logits: ArrayLike<number>,
+  {
+    topN = Number.POSITIVE_INFINITY,
+    scoreThreshold = Number.NEGATIVE_INFINITY,
+    normalize = true,
+  }: RankScoresOptions = {},
+): { index: number; score: number }[] {
+  const order = Array.from({ length: logits.length }, (_, index) => index);
+  for (const index of order) {
+    if (Number.isFinite(logits[index])) continue;
+    throw new RerankError(
+      "MODEL_INVALID",
+      `The model scored document ${index} as ${logits[index]}; expected a finite number. ` +
+        "Its weights are damaged or its number format overflows: check the model files or try dtype fp32.",
+    );
+  }
+  order.sort((a, b) => logits[b]! - logits[a]! || a - b);
+  const ranked = order.map((index) => ({ index, score: normalize ? sigmoid(logits[index]!) : logits[index]! }));
+  return ranked.filter(({ score }) => score >= scoreThreshold).slice(0, topN);
+}

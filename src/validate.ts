@@ -1,0 +1,147 @@
+import { RerankError, show } from "./errors.js";
+import type { LoadOptions, RankOptions, RerankDocument, RerankerOptions, ScoreOptions } from "./types.js";
+
+/** Checks one option's value: returns what was expected when the value is wrong, else `undefined`. */
+export type OptionCheck = (value: unknown) => string | undefined;
+
+/** The options a function knows, each with its check. `undefined` always stands for "not given". */
+export type OptionChecks<T> = Readonly<Record<keyof T & string, OptionCheck>>;
+
+export const isBoolean: OptionCheck = (value) => (typeof value === "boolean" ? undefined : "true or false");
+export const isFunction: OptionCheck = (value) => (typeof value === "function" ? undefined : "a function");
+export const isText: OptionCheck = (value) =>
+  typeof value === "string" && value !== "" ? undefined : "a non-empty string";
+export const isPositiveInteger: OptionCheck = (value) =>
+  Number.isSafeInteger(value) && Number(value) > 0 ? undefined : "a positive integer";
+export const isFiniteNumber: OptionCheck = (value) => (Number.isFinite(value) ? undefined : "a finite number");
+export const isAbortSignal: OptionCheck = (value) =>
+  value instanceof AbortSignal ? undefined : "an AbortSignal (AbortController's signal)";
+export const isOneOf =
+  (...values: readonly string[]): OptionCheck =>
+  (value) =>
+    typeof value === "string" && values.includes(value) ? undefined : `one of ${values.map(show).join(", ")}`;
+
+/**
+ * Refuses unknown option names and wrong values.
+ *
+ * @param owner Whose options they are, for the message: `rank`, `BgeReranker`.
+ * @throws RerankError `OPTION_INVALID`
+ */
+export function checkOptions<T extends object>(owner: string, options: unknown, checks: OptionChecks<T>): void {
+  if (options === undefined) return;
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new RerankError("OPTION_INVALID", `${owner} takes an object of options, got ${show(options)}.`);
+  }
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(checks, name)) {
+      throw new RerankError(
+        "OPTION_INVALID",
+        `${owner} has no option ${show(name)}; its options are ${Object.keys(checks).join(", ")}.`,
+      );
+    }
+    const expected = value === undefined ? undefined : checks[name as keyof T & string](value);
+    if (expected) {
+      throw new RerankError("OPTION_INVALID", `${owner}: ${name} must be ${expected}, got ${show(value)}.`);
+    }
+  }
+}
+
+const isDevice: OptionCheck = (value) =>
+  typeof value === "string" && /^(auto|(cpu|cuda|webgpu|dml|coreml)(:\d+)?)$/.test(value)
+    ? undefined
+    : '"auto", "cpu", "cuda", "webgpu", "dml" or "coreml", the last five optionally with a number as in "cuda:1"';
+
+/** Checks of `RerankerOptions`, for {@link checkOptions}. */
+export const rerankerOptionChecks: OptionChecks<RerankerOptions> = {
+  device: isDevice,
+  dtype: isOneOf("auto", "fp32", "fp16", "int8"),
+  maxLength: isPositiveInteger,
+  overflow: isOneOf("truncate", "max-passage"),
+  batchTokens: isPositiveInteger,
+  worker: isBoolean,
+  revision: isText,
+  cacheDir: isText,
+  localFilesOnly: isBoolean,
+  token: isText,
+  endpoint: isText,
+  onProgress: isFunction,
+};
+
+/** Checks of `LoadOptions`, for {@link checkOptions}. */
+export const loadOptionChecks: OptionChecks<LoadOptions> = { signal: isAbortSignal };
+
+/** Checks of `ScoreOptions`, for {@link checkOptions}. */
+export const scoreOptionChecks: OptionChecks<ScoreOptions> = {
+  normalize: isBoolean,
+  signal: isAbortSignal,
+  onProgress: isFunction,
+};
+
+/** Checks of `RankOptions`, for {@link checkOptions}. */
+export const rankOptionChecks: OptionChecks<RankOptions> = {
+  ...scoreOptionChecks,
+  topN: isPositiveInteger,
+  scoreThreshold: isFiniteNumber,
+};
+
+/** @throws RerankError `INPUT_INVALID` unless the query is a string. The empty string is scored like any other. */
+export function checkQuery(query: unknown): asserts query is string {
+  if (typeof query === "string") return;
+  throw new RerankError("INPUT_INVALID", `The query must be a string, got ${show(query)}.`);
+}
+
+/** @throws RerankError `INPUT_INVALID` unless the passages are an array of strings. */
+export function checkPassages(passages: unknown): asserts passages is readonly string[] {
+  for (const [index, passage] of entries("passages", passages)) {
+    if (typeof passage === "string") continue;
+    throw new RerankError("INPUT_INVALID", `Passage ${index} must be a string, got ${show(passage)}.`);
+  }
+}
+
+/**
+ * The texts of documents.
+ *
+ * @throws RerankError `INPUT_INVALID` unless each is a string or an object with a string in `text`.
+ */
+export function documentTexts(documents: readonly RerankDocument[]): string[] {
+  return entries("documents", documents).map(([index, document]) => {
+    const text = typeof document === "object" && document !== null && "text" in document ? document.text : document;
+    if (typeof text === "string") return text;
+    throw new RerankError(
+      "INPUT_INVALID",
+      `Document ${index} must be a string or an object with a string in "text", got ${show(document)}.`,
+    );
+  });
+}
+
+/** Whether the argument of `computeScore` is one pair rather than a list of pairs. */
+export function isOnePair(
+  pairs: readonly [string, string] | readonly (readonly [string, string])[],
+): pairs is readonly [string, string] {
+  return Array.isArray(pairs) && pairs.length > 0 && !Array.isArray(pairs[0]);
+}
+
+/** @throws RerankError `INPUT_INVALID` unless the argument is an array of `[query, passage]` string pairs. */
+export function checkPairs(pairs: unknown): asserts pairs is readonly (readonly [string, string])[] {
+  for (const [index, pair] of entries("pairs", pairs)) {
+    if (Array.isArray(pair) && pair.length === 2 && typeof pair[0] === "string" && typeof pair[1] === "string")
+      continue;
+    throw new RerankError("INPUT_INVALID", `Pair ${index} must be [query, passage], two strings, got ${show(pair)}.`);
+  }
+}
+
+/** @throws RerankError `ABORTED` when the signal has fired; its reason becomes the cause. */
+export function checkNotAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortedError(signal);
+}
+
+/** The error of a call whose signal has fired. */
+export function abortedError(signal: AbortSignal): RerankError {
+  return new RerankError("ABORTED", "The call was aborted by its signal.", { cause: signal.reason });
+}
+
+// Array.from visits the holes of sparse arrays too, as undefined.
+function entries(what: string, values: unknown): [number, unknown][] {
+  if (Array.isArray(values)) return Array.from(values, (value, index) => [index, value]);
+  throw new RerankError("INPUT_INVALID", `The ${what} must be an array, got ${show(values)}.`);
+}

@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import {
+  checkNotAborted,
+  checkOptions,
+  checkPairs,
+  checkPassages,
+  checkQuery,
+  documentTexts,
+  isOnePair,
+  rankOptionChecks,
+  rerankerOptionChecks,
+  scoreOptionChecks,
+} from "../src/validate.js";
+
+const invalidOption = (message: RegExp) => ({ name: "RerankError", code: "OPTION_INVALID", message });
+const invalidInput = (message: RegExp) => ({ name: "RerankError", code: "INPUT_INVALID", message });
+
+describe("checkOptions", () => {
+  it("accepts what is documented, and undefined for not given", () => {
+    checkOptions("rank", undefined, rankOptionChecks);
+    checkOptions("rank", {}, rankOptionChecks);
+    checkOptions("rank", { topN: 1, scoreThreshold: -3.5, normalize: false }, rankOptionChecks);
+    checkOptions("rank", { signal: new AbortController().signal, onProgress: () => {} }, rankOptionChecks);
+    checkOptions("rank", { topN: undefined, signal: undefined }, rankOptionChecks);
+  });
+
+  it("refuses unknown names and lists the known ones", () => {
+    assert.throws(() => checkOptions("rank", { topK: 3 }, rankOptionChecks), invalidOption(/"topK".*topN/));
+    assert.throws(() => checkOptions("score", { topN: 3 }, scoreOptionChecks), invalidOption(/"topN"/));
+    assert.throws(() => checkOptions("rank", { constructor: 1 }, rankOptionChecks), invalidOption(/"constructor"/));
+  });
+
+  it("refuses what is no options object", () => {
+    for (const bad of [null, 3, "topN", [3]]) {
+      assert.throws(() => checkOptions("rank", bad, rankOptionChecks), invalidOption(/takes an object/));
+    }
+  });
+
+  for (const [name, values] of Object.entries({
+    topN: [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, "3", null],
+    scoreThreshold: [Number.NaN, Number.NEGATIVE_INFINITY, "0.5", null],
+    normalize: ["yes", 1, null],
+    signal: [{}, true, new AbortController()],
+    onProgress: ["log", {}],
+  })) {
+    it(`refuses wrong values of ${name} and echoes them`, () => {
+      for (const value of values) {
+        assert.throws(
+          () => checkOptions("rank", { [name]: value }, rankOptionChecks),
+          (error: Error) => {
+            assert.match(error.message, new RegExp(`rank: ${name} must be .*, got `));
+            if (typeof value !== "object") assert.ok(error.message.includes(String(value)), error.message);
+            return "code" in error && error.code === "OPTION_INVALID";
+          },
+        );
+      }
+    });
+  }
+});
+
+describe("rerankerOptionChecks", () => {
+  it("accepts documented values", () => {
+    for (const device of ["auto", "cpu", "cuda:1", "webgpu", "dml:0", "coreml"]) {
+      checkOptions("loadReranker", { device }, rerankerOptionChecks);
+    }
+    checkOptions("loadReranker", { dtype: "int8", overflow: "max-passage", maxLength: 128 }, rerankerOptionChecks);
+  });
+
+  it("refuses others and names the choices", () => {
+    for (const device of ["gpu", "auto:1", "cuda:", "cuda:-1", "CPU", 0, ["cpu"]]) {
+      assert.throws(
+        () => checkOptions("loadReranker", { device }, rerankerOptionChecks),
+        invalidOption(/device must be .*webgpu/),
+      );
+    }
+    assert.throws(
+      () => checkOptions("loadReranker", { dtype: "q8" }, rerankerOptionChecks),
+      invalidOption(/dtype must be one of .*"int8", got "q8"/),
+    );
+    assert.throws(() => checkOptions("loadReranker", { overflow: true }, rerankerOptionChecks), invalidOption(/true/));
+  });
+});
+
+describe("input checks", () => {
+  it("accepts strings, empty ones too", () => {
+    checkQuery("");
+    checkPassages([]);
+    checkPassages(["", "a"]);
+    checkPairs([["", ""]]);
+    assert.deepEqual(documentTexts(["a", { text: "b" }]), ["a", "b"]);
+  });
+
+  it("refuses a query that is no string", () => {
+    assert.throws(() => checkQuery(undefined), invalidInput(/undefined/));
+    assert.throws(() => checkQuery(["q"]), invalidInput(/\["q"\]/));
+  });
+
+  it("names the bad passage", () => {
+    assert.throws(() => checkPassages("text"), invalidInput(/array, got "text"/));
+    assert.throws(() => checkPassages(["a", 7]), invalidInput(/Passage 1 .*got 7/));
+    assert.throws(() => checkPassages(new Array(1)), invalidInput(/Passage 0 .*undefined/), "holes count");
+  });
+
+  it("names the bad document", () => {
+    const bad: unknown[] = [{ pageContent: "x" }, { text: 3 }, null];
+    for (const document of bad) {
+      assert.throws(() => documentTexts(["a", document as string]), invalidInput(/Document 1/));
+    }
+  });
+
+  it("names the bad pair", () => {
+    const bad: unknown[] = [["q"], ["q", "p", "x"], ["q", 1], "qp"];
+    for (const pair of bad) assert.throws(() => checkPairs([["q", "p"], pair]), invalidInput(/Pair 1/));
+    assert.throws(() => checkPairs("qp"), invalidInput(/array/));
+  });
+
+  it("tells one pair from a list of pairs", () => {
+    assert.equal(isOnePair(["q", "p"]), true);
+    assert.equal(isOnePair([["q", "p"]]), false);
+    assert.equal(isOnePair([]), false);
+  });
+
+  it("turns a fired signal into ABORTED with the reason as cause", () => {
+    checkNotAborted(undefined);
+    checkNotAborted(new AbortController().signal);
+    const reason = new Error("enough");
+    assert.throws(() => checkNotAborted(AbortSignal.abort(reason)), { code: "ABORTED", cause: reason });
+  });
+});

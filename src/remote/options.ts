@@ -1,0 +1,96 @@
+import { RerankError, show } from "../errors.js";
+import { isOneOf, isPositiveInteger, isText, type OptionCheck, type OptionChecks } from "../validate.js";
+
+/** Options of `remoteReranker`. */
+export interface RemoteOptions {
+  /**
+   * Where the engine listens: its base (`"http://localhost:8080"`, `"https://api.jina.ai/v1"`), or the full path of
+   * its rerank endpoint (`"http://localhost:8000/v2/rerank"`).
+   */
+  url: string | URL;
+  /**
+   * `"tei"` is Hugging Face's Text Embeddings Inference, `"cohere"` the shape that Cohere, Jina, Voyage, vLLM,
+   * Infinity and llama.cpp share. `"auto"` asks `GET /info`, which only TEI answers in its own way.
+   * @default "auto"
+   */
+  api?: "auto" | "tei" | "cohere";
+  /** Model name to send. The hosted APIs require one; TEI serves a single model and takes none. @default none */
+  model?: string;
+  /** Sent as `Authorization: Bearer`. @default none */
+  apiKey?: string;
+  /** Further request headers. @default none */
+  headers?: Readonly<Record<string, string>>;
+  /** Further members of the request body, such as vLLM's `{ truncate_prompt_tokens: 512 }`. @default none */
+  body?: Readonly<Record<string, unknown>>;
+  /** Milliseconds that one attempt may take; running out is not tried again. From 1 to 2147483647. @default 60000 */
+  timeout?: number;
+  /**
+   * Further attempts after a broken connection or a status of 429, 502, 503 or 504. `Retry-After` is honoured up to a
+   * minute; without it the waits double from a quarter of a second, with jitter. @default 3
+   */
+  maxRetries?: number;
+  /** Most passages in one request. @default what TEI's `/info` allows, else 100 */
+  maxBatch?: number;
+  /** Requests of one call that are under way at once. @default 4 */
+  concurrency?: number;
+  /**
+   * What a Cohere-shaped engine returns: `"sigmoid"`, relevance between 0 and 1 as most do, or `"logit"`, raw scores as
+   * llama.cpp does. A sigmoid is turned back into its logit where a call asks for raw scores; one that has saturated
+   * at 0 or 1 has lost it and throws `REMOTE_FAILED`. From TEI we always take raw scores.
+   * @default "sigmoid"
+   */
+  scores?: "sigmoid" | "logit";
+}
+
+/** Checks of {@link RemoteOptions}, for `checkOptions`. */
+export const remoteOptionChecks: OptionChecks<RemoteOptions> = {
+  url: (value) => (typeof value === "string" || value instanceof URL ? undefined : "a URL"),
+  api: (value) =>
+    value === "kserve"
+      ? '"auto", "tei" or "cohere" ("kserve" needs tokens made here, which is not supported yet)'
+      : isOneOf("auto", "tei", "cohere")(value),
+  model: isText,
+  apiKey: isText,
+  headers: isRecord,
+  body: isRecord,
+  timeout: (value) =>
+    isPositiveInteger(value) || Number(value) > 2 ** 31 - 1 ? "an integer from 1 to 2147483647" : undefined,
+  maxRetries: (value) => (value === 0 ? undefined : isPositiveInteger(value) && "an integer from 0 up"),
+  maxBatch: isPositiveInteger,
+  concurrency: isPositiveInteger,
+  scores: isOneOf("sigmoid", "logit"),
+};
+
+function isRecord(value: unknown): ReturnType<OptionCheck> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? undefined : "an object";
+}
+
+/** @throws RerankError `OPTION_INVALID` */
+export function parseUrl(url: unknown): URL {
+  const given = String(url);
+  if (!URL.canParse(given) || !/^https?:/i.test(given)) {
+    throw new RerankError("OPTION_INVALID", `remoteReranker: url must be an http or https URL, got ${show(url)}.`);
+  }
+  const parsed = new URL(given);
+  if (parsed.username || parsed.password) {
+    throw new RerankError("OPTION_INVALID", "remoteReranker: url must not hold a password; use apiKey or headers.");
+  }
+  return parsed;
+}
+
+/** @throws RerankError `OPTION_INVALID` */
+export function requestHeaders({ apiKey, headers = {} }: RemoteOptions): Headers {
+  const result = new Headers({ accept: "application/json", "content-type": "application/json" });
+  if (apiKey) result.set("authorization", `Bearer ${apiKey}`);
+  for (const [name, value] of Object.entries(headers)) {
+    try {
+      result.set(name, value);
+    } catch (cause) {
+      // The value may be a secret: it is not echoed.
+      throw new RerankError("OPTION_INVALID", `remoteReranker: headers has no valid value for ${show(name)}.`, {
+        cause,
+      });
+    }
+  }
+  return result;
+}

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { RerankError } from "../errors.js";
+import { RerankError, show } from "../errors.js";
 
 /** Waiting times in milliseconds; one object, so that tests can shorten them. */
 export const timing = {
@@ -105,7 +105,9 @@ async function follow(connection: HubConnection, start: URL, options: RequestOpt
     const response = await send(from, init);
     if (!isRedirect(response) || stopAt?.(response)) return { response, from, trusted };
     await discard(response);
-    from = new URL(response.headers.get("location") ?? "", from);
+    const location = response.headers.get("location") ?? "";
+    if (!URL.canParse(location, from.href)) throw new BrokenTransfer(`${place(from)} redirects to ${show(location)}`);
+    from = new URL(location, from);
   }
   throw new RerankError("DOWNLOAD_FAILED", `Too many redirects from ${place(start)}.`);
 }

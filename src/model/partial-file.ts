@@ -8,8 +8,9 @@ import { pause, throwIfAborted } from "./hub-request.js";
 /*
  * A download that is under way lies at `<target>.<host>-<pid>-<random>.incomplete`: the name says who writes it, so the
  * file is data and lock in one. Others wait while its owner lives and take it over, by renaming it, when the owner died.
- * A lock that Python honours cannot be had: huggingface_hub uses flock, which Node lacks. So Python's own
- * `<target>.incomplete` is never touched, and both sides end with an atomic rename of the same content.
+ * Python's huggingface_hub also writes to a unique name and renames it, with a lock (flock, which Node lacks) only to
+ * spare a second download: https://github.com/huggingface/huggingface_hub/pull/4306. Its files are never touched; when
+ * both download at once, each ends with an atomic rename of the same content.
  *
  * Safety does not hang on who counts as dead. All writers of a target write the same bytes at the same offsets, nobody
  * truncates, and content is verified before it gets the target's name. An owner wrongly taken for dead finds its file

@@ -1,0 +1,144 @@
+import type { Architecture } from "../model/config.js";
+import { headNames, prefix } from "../model/weights.js";
+import { Graph } from "./onnx.js";
+
+/** Adds the checkpoint's tensor of that name to the graph and returns its value name. */
+export type UseTensor = (name: string) => string;
+
+export interface EncoderOptions {
+  /** With a mask the batch may hold pairs of different lengths, at the price of one addition per attention score. */
+  mask: boolean;
+}
+
+/**
+ * The graph of a BERT-like cross-encoder.
+ *
+ * Inputs: `input_ids` int32 [batch, sequence]; `token_type_ids` int32 [batch, sequence] where the model has more than
+ * one type; `attention_bias` float [batch, 1, 1, sequence] (0, or a large negative number for padding) with `mask`.
+ * Output: `logits` float [batch, 1].
+ *
+ * Hidden states stay two-dimensional, [batch * sequence, hidden], so that every dense layer is a Gemm whose transposed
+ * weight is the tensor as PyTorch stores it. The head reads only the first token, so the last layer computes only that row.
+ */
+export function buildEncoder(graph: Graph, arch: Architecture, use: UseTensor, options: EncoderOptions): void {
+  const net = new Encoder(graph, arch, use, options);
+  let state = net.embed();
+  for (let layer = 0; layer < arch.layers; layer++) state = net.layer(layer, state);
+  net.head(state);
+}
+
+class Encoder {
+  private readonly base: string;
+  private readonly tokens: string;
+  /** [batch, sequence, hidden], and the same with one row for each pair */
+  private readonly shape: string;
+  private readonly bias: string | undefined;
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly arch: Architecture,
+    private readonly use: UseTensor,
+    options: EncoderOptions,
+  ) {
+    this.base = prefix(arch);
+    this.tokens = graph.input("input_ids", "int32", ["batch", "sequence"]);
+    if (arch.types > 1) graph.input("token_type_ids", "int32", ["batch", "sequence"]);
+    const dims = graph.node("Shape", [this.tokens]);
+    this.shape = graph.node("Concat", [dims, graph.constant("int64", [arch.hidden])], { axis: 0 });
+    if (options.mask) {
+      const mask = graph.input("attention_bias", "float", ["batch", 1, 1, "sequence"]);
+      this.bias = mask;
+    }
+  }
+
+  embed(): string {
+    const { graph, base, arch } = this;
+    const table = (kind: string) => this.use(`${base}.embeddings.${kind}_embeddings.weight`);
+    const rows = (kind: string, ids: string) => graph.node("Gather", [table(kind), ids], { axis: 0 });
+    const types = arch.types > 1 ? rows("token_type", "token_type_ids") : table("token_type");
+    const words = this.add(rows("word", this.tokens), types);
+    return this.norm(`${base}.embeddings.LayerNorm`, this.flat(this.add(words, this.positions(table("position")))));
+  }
+
+  /** The position table's rows from the first position on, one for each token: [sequence, hidden] */
+  private positions(table: string): string {
+    const { graph, arch } = this;
+    const first = graph.constant("int64", [arch.firstPosition]);
+    const end = this.add(graph.node("Shape", [this.tokens], { start: 1 }), first);
+    return graph.node("Slice", [table, first, end, graph.constant("int64", [0])]);
+  }
+
+  layer(index: number, state: string): string {
+    const { graph, arch } = this;
+    const name = `${this.base}.encoder.layer.${index}`;
+    const last = index === arch.layers - 1;
+    const attention = `${name}.attention.self`;
+    const queries = last ? this.firstRows(state) : state;
+    const heads = (part: string, rows: string, one: boolean) => this.threeD(this.dense(`${attention}.${part}`, rows), one);
+    const inputs = [heads("query", queries, last), heads("key", state, false), heads("value", state, false)];
+    if (this.bias) inputs.push("", "", this.attentionBias(last));
+    const context = graph.node("com.microsoft:MultiHeadAttention", inputs, { num_heads: arch.heads });
+    const attended = this.dense(`${name}.attention.output.dense`, this.flat(context));
+    const middle = this.norm(`${name}.attention.output.LayerNorm`, this.add(attended, queries));
+    const wide = graph.node("Gelu", [this.dense(`${name}.intermediate.dense`, middle)]);
+    return this.norm(`${name}.output.LayerNorm`, this.add(this.dense(`${name}.output.dense`, wide), middle));
+  }
+
+  head(state: string): void {
+    const [dense, out] = headNames(this.arch);
+    const pooled = this.graph.node("Tanh", [this.dense(dense, state)]);
+    const weights = [this.use(`${out}.weight`), this.use(`${out}.bias`)];
+    this.graph.node("Gemm", [pooled, ...weights], { transB: 1 }, "logits");
+    this.graph.output("logits", "float", ["batch", 1]);
+  }
+
+  private dense(name: string, rows: string): string {
+    return this.graph.node("Gemm", [rows, this.use(`${name}.weight`), this.use(`${name}.bias`)], { transB: 1 });
+  }
+
+  private norm(name: string, rows: string): string {
+    const inputs = [rows, this.use(`${name}.weight`), this.use(`${name}.bias`)];
+    return this.graph.node("LayerNormalization", inputs, { axis: -1, epsilon: { float: this.arch.layerNormEps } });
+  }
+
+  private add(a: string, b: string): string {
+    return this.graph.node("Add", [a, b]);
+  }
+
+  /** [..., hidden] to [rows, hidden] */
+  private flat(value: string): string {
+    return this.graph.node("Reshape", [value, this.graph.constant("int64", [-1, this.arch.hidden])]);
+  }
+
+  /** [rows, hidden] to [batch, sequence, hidden], or [batch, 1, hidden] when there is one row for each pair */
+  private threeD(rows: string, onePerPair: boolean): string {
+    const shape = onePerPair ? this.graph.constant("int64", [-1, 1, this.arch.hidden]) : this.shape;
+    return this.graph.node("Reshape", [rows, shape]);
+  }
+
+  /** The first token's row of every pair: [batch, hidden] */
+  private firstRows(state: string): string {
+    const zero = this.graph.constant("int64", [0], []);
+    return this.graph.node("Gather", [this.threeD(state, false), zero], { axis: 1 });
+  }
+
+  /** MultiHeadAttention broadcasts its bias over batch and heads only, so the rows are spelled out: [batch, 1, rows, sequence] */
+  private attentionBias(onePerPair: boolean): string {
+    if (onePerPair) return this.bias!;
+    const { graph } = this;
+    this.wideBias ??= graph.node("Expand", [
+      this.bias!,
+      graph.node(
+        "Concat",
+        [
+          graph.constant("int64", [1, 1]),
+          graph.node("Shape", [this.tokens], { start: 1 }),
+          graph.constant("int64", [1]),
+        ],
+        { axis: 0 },
+      ),
+    ]);
+    return this.wideBias;
+  }
+  private wideBias: string | undefined;
+}

@@ -1,0 +1,193 @@
+import { RerankError } from "../errors.js";
+import type { Overflow } from "../types.js";
+import { makeBatch } from "./batch.js";
+import type { LoadedModel } from "./load.js";
+import { type Item, Queue, type Request } from "./queue.js";
+import { splitPassage } from "./windows.js";
+
+/** What a caller wants scored, as plain data that crosses threads. */
+export interface ScoreRequest {
+  id: number;
+  /** Distinct queries. */
+  queries: string[];
+  passages: string[];
+  /** For each passage the index of its query; `undefined` when there is one query for all. */
+  queryOf: number[] | undefined;
+  maxLength: number;
+  overflow: Overflow;
+}
+
+/** Scores of some passages of a request. */
+export interface ScoreResult {
+  id: number;
+  indices: number[];
+  logits: number[];
+  /** For each index the character range of the best window, with `overflow: "max-passage"`. */
+  spans: [number, number][] | undefined;
+}
+
+export interface EngineEvents {
+  result(result: ScoreResult): void;
+  failure(id: number, error: unknown): void;
+}
+
+/** Takes requests, runs them batch by batch, and reports scores as they come. Lives where inference runs. */
+export class Engine {
+  private readonly queue = new Queue();
+  private budget: number;
+  private running: Promise<void> | undefined;
+  private disposed = false;
+
+  constructor(
+    private readonly model: LoadedModel,
+    private readonly events: EngineEvents,
+  ) {
+    this.budget = model.batchTokens;
+  }
+
+  submit(request: ScoreRequest): void {
+    this.queue.add(this.prepare(request));
+    this.running ??= this.drain();
+  }
+
+  /** Takes a request's pairs out of the queue; the batch that is running finishes. */
+  abort(id: number): void {
+    this.queue.remove(id);
+  }
+
+  async dispose(): Promise<void> {
+    this.disposed = true;
+    await this.running;
+    await this.model.session.release();
+  }
+
+  private prepare(score: ScoreRequest): Request {
+    const { id, queries, passages, queryOf } = score;
+    const queryIds = new Map<number, ArrayLike<number>>();
+    let index = 0;
+    const request: Request = {
+      id,
+      waiting: [],
+      remaining: passages.length,
+      best: new Map(),
+      next: () => {
+        if (index >= passages.length) return undefined;
+        try {
+          const query = queryOf?.[index] ?? 0;
+          if (!queryIds.has(query)) queryIds.set(query, this.model.tokenizer.encode(queries[query]!));
+          return this.items(request, index, queryIds.get(query)!, score);
+        } catch (error) {
+          this.fail(request, error);
+          return undefined;
+        } finally {
+          index++;
+        }
+      },
+    };
+    return request;
+  }
+
+  /** The pair of one passage, or those of its windows. */
+  private items(request: Request, index: number, query: ArrayLike<number>, score: ScoreRequest): Item[] {
+    const { tokenizer } = this.model;
+    const { maxLength, overflow } = score;
+    const text = score.passages[index]!;
+    const ids = tokenizer.encode(text);
+    if (overflow === "truncate") {
+      return [{ request, index, pair: tokenizer.pair(query, ids, maxLength), span: undefined }];
+    }
+    const room = maxLength - tokenizer.specialTokensPerPair - Math.min(query.length, Math.floor((maxLength * 3) / 4));
+    const windows = splitPassage(text, ids, Math.max(1, room), (part) => tokenizer.encode(part));
+    request.remaining += windows.length - 1;
+    request.best.set(index, { left: windows.length, logit: Number.NEGATIVE_INFINITY, span: windows[0]!.span });
+    return windows.map((window) => ({
+      request,
+      index,
+      pair: tokenizer.pair(query, window.ids, maxLength),
+      span: window.span,
+    }));
+  }
+
+  private async drain(): Promise<void> {
+    while (!this.queue.isEmpty && !this.disposed) {
+      await this.runOrSplit(this.queue.take(this.budget, this.model.masked));
+      // Lets messages in: new requests, aborts.
+      await new Promise((resume) => setImmediate(resume));
+    }
+    this.running = undefined;
+  }
+
+  /** A batch that fails is run again in halves, so that only the pair at fault fails, and out of memory is survived. */
+  private async runOrSplit(batch: Item[]): Promise<void> {
+    const items = batch.filter((item) => this.queue.has(item.request.id));
+    if (items.length === 0) return;
+    const pairs = items.map((item) => item.pair);
+    let logits: ArrayLike<number>;
+    try {
+      logits = await this.model.session.run(makeBatch(pairs, this.model.tokenizer.padId));
+    } catch (error) {
+      const outOfMemory = isOutOfMemory(error);
+      if (outOfMemory) this.budget = Math.max(1, Math.floor(this.budget / 2));
+      if (items.length === 1) return this.fail(items[0]!.request, inferenceError(error, outOfMemory));
+      const middle = items.length >> 1;
+      await this.runOrSplit(items.slice(0, middle));
+      return this.runOrSplit(items.slice(middle));
+    }
+    this.deliver(items, logits);
+  }
+
+  private deliver(items: Item[], logits: ArrayLike<number>): void {
+    const results = new Map<Request, ScoreResult>();
+    items.forEach((item, row) => {
+      const { request } = item;
+      request.remaining--;
+      const logit = logits[row]!;
+      if (!Number.isFinite(logit)) return this.fail(request, notFinite(logit));
+      const found = this.keepBest(item, logit);
+      if (!found) return;
+      const result = results.get(request) ?? { id: request.id, indices: [], logits: [], spans: item.span && [] };
+      result.indices.push(item.index);
+      result.logits.push(found.logit);
+      if (found.span) result.spans?.push(found.span);
+      results.set(request, result);
+    });
+    for (const [request, result] of results) {
+      if (!this.queue.has(request.id)) continue;
+      if (request.remaining === 0) this.queue.remove(request.id);
+      this.events.result(result);
+    }
+  }
+
+  /** The passage's score once its last window is in. */
+  private keepBest({ request, index, span }: Item, logit: number): { logit: number; span?: [number, number] } | undefined {
+    const best = span && request.best.get(index);
+    if (!best) return { logit };
+    if (logit > best.logit) Object.assign(best, { logit, span });
+    return --best.left === 0 ? best : undefined;
+  }
+
+  private fail(request: Request, error: unknown): void {
+    if (!this.queue.has(request.id)) return;
+    this.queue.remove(request.id);
+    this.events.failure(request.id, error);
+  }
+}
+
+function isOutOfMemory(error: unknown): boolean {
+  return /out of memory|bad_alloc|failed to allocate|allocation failed|OOM/i.test(String(error));
+}
+
+function inferenceError(error: unknown, outOfMemory: boolean): RerankError {
+  if (error instanceof RerankError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return outOfMemory
+    ? new RerankError("OUT_OF_MEMORY", `One pair alone does not fit into memory: ${message}. Lower maxLength.`, { cause: error })
+    : new RerankError("DEVICE_UNAVAILABLE", `Inference failed on this device: ${message}.`, { cause: error });
+}
+
+function notFinite(logit: number): RerankError {
+  return new RerankError(
+    "MODEL_INVALID",
+    `The model gave ${logit} as a logit; expected a finite number. Its weights are damaged or its number format overflows: check the model files or use dtype fp32.`,
+  );
+}

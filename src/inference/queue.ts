@@ -1,0 +1,128 @@
+import type { EncodedPair } from "./tokenize.js";
+
+/** One pair, or one window of it, waiting for inference. */
+export interface Item {
+  request: Request;
+  /** Position of the passage in its request. */
+  index: number;
+  pair: EncodedPair;
+  /** Character range of the passage that the pair holds, when it is one window of several. */
+  span: [start: number, end: number] | undefined;
+}
+
+/** A caller's passages on their way through the queue. */
+export interface Request {
+  readonly id: number;
+  /** Produces the next passage's items, or `undefined` when all are queued. */
+  next(): Item[] | undefined;
+  /** Items tokenized and not yet taken, by ascending length once sorted. */
+  waiting: Item[];
+  /** Items not yet scored, waiting or in a batch; passages not yet tokenized count as one. */
+  remaining: number;
+  /** Passages that have several windows, by index, with the best window so far. */
+  readonly best: Map<number, Best>;
+}
+
+/** The best window of a passage so far. */
+export interface Best {
+  /** windows not yet scored */
+  left: number;
+  logit: number;
+  span: [start: number, end: number];
+}
+
+/** How many pairs of one request are tokenized ahead, and for how long at a time: enough to find like lengths. */
+const LOOKAHEAD = 512;
+const LOOKAHEAD_MS = 20;
+
+/**
+ * Requests of many callers, turned into batches of like lengths within a token budget.
+ *
+ * Every other batch starts from the request with the least left to do, so a small request waits two batches at most
+ * however long the queue is; the batches between start from the oldest request, so a large one is never starved.
+ * Either kind is filled up with pairs of any request that fit its length.
+ */
+export class Queue {
+  private readonly requests = new Map<number, Request>();
+  private turn = 0;
+
+  get isEmpty(): boolean {
+    return this.requests.size === 0;
+  }
+
+  add(request: Request): void {
+    this.requests.set(request.id, request);
+  }
+
+  /** Forgets a request and what it has waiting. */
+  remove(id: number): void {
+    this.requests.delete(id);
+  }
+
+  has(id: number): boolean {
+    return this.requests.has(id);
+  }
+
+  /**
+   * Takes the next batch.
+   * @param budget tokens, padding included; one item is always taken
+   * @param mixed whether one batch may hold different lengths
+   */
+  take(budget: number, mixed: boolean): Item[] {
+    const seed = this.pickRequest();
+    if (!seed) return [];
+    this.tokenizeAhead(seed);
+    const first = seed.waiting.pop();
+    if (!first) return [];
+    const length = first.pair.ids.length;
+    const batch = [first];
+    const room = () => (batch.length + 1) * length <= budget;
+    // The seed's own pairs first: they are the longest it has, so the nearest below the batch's length.
+    for (const request of [seed, ...this.others(seed)]) {
+      while (room()) {
+        const item = takeUpTo(request.waiting, length, mixed);
+        if (!item) break;
+        batch.push(item);
+      }
+    }
+    return batch;
+  }
+
+  private others(seed: Request): Request[] {
+    return [...this.requests.values()].filter((request) => request !== seed && request.waiting.length > 0);
+  }
+
+  private pickRequest(): Request | undefined {
+    const requests = [...this.requests.values()].filter((request) => request.remaining > 0);
+    if (this.turn++ % 2 === 1) return requests[0];
+    return requests.reduce<Request | undefined>((a, b) => (a && a.remaining <= b.remaining ? a : b), undefined);
+  }
+
+  private tokenizeAhead(request: Request): void {
+    let added = false;
+    const start = performance.now();
+    while (request.waiting.length < LOOKAHEAD) {
+      if (request.waiting.length > 0 && performance.now() - start > LOOKAHEAD_MS) break;
+      const items = request.next();
+      if (!items) break;
+      request.waiting.push(...items);
+      added = true;
+    }
+    if (added) request.waiting.sort((a, b) => a.pair.ids.length - b.pair.ids.length);
+  }
+}
+
+/** Takes the longest item of at most `length` tokens; of exactly `length` when lengths may not mix, else of at least half. */
+function takeUpTo(waiting: Item[], length: number, mixed: boolean): Item | undefined {
+  let low = 0;
+  let high = waiting.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (waiting[middle]!.pair.ids.length <= length) low = middle + 1;
+    else high = middle;
+  }
+  const found = waiting[low - 1];
+  if (!found || found.pair.ids.length < (mixed ? length / 2 : length)) return undefined;
+  waiting.splice(low - 1, 1);
+  return found;
+}

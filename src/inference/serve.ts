@@ -1,0 +1,52 @@
+import { Engine, type ScoreRequest } from "./engine.js";
+import { type LoadSpec, loadModel } from "./load.js";
+import { type FromEngine, plainError, type ToEngine } from "./protocol.js";
+
+/**
+ * An engine behind messages, the same in a worker thread and inline. Loads at once and answers `ready` or `unloadable`.
+ * @returns where to send messages
+ */
+export function serveEngine(spec: LoadSpec, send: (message: FromEngine) => void): (message: ToEngine) => void {
+  const arriving = new Map<number, ScoreRequest>();
+  const engine = start(spec, send);
+  const deliver = async (message: ToEngine): Promise<void> => {
+    const running = await engine;
+    if (!running) return;
+    switch (message.type) {
+      case "begin":
+        arriving.set(message.request.id, { ...message.request, passages: [] });
+        return;
+      case "passages":
+        for (const passage of message.passages) arriving.get(message.id)?.passages.push(passage);
+        return;
+      case "end": {
+        const request = arriving.get(message.id);
+        arriving.delete(message.id);
+        if (request) running.submit(request);
+        return;
+      }
+      case "abort":
+        arriving.delete(message.id);
+        return running.abort(message.id);
+      case "dispose":
+        await running.dispose();
+        return send({ type: "disposed" });
+    }
+  };
+  return (message) => void deliver(message);
+}
+
+async function start(spec: LoadSpec, send: (message: FromEngine) => void): Promise<Engine | undefined> {
+  try {
+    const model = await loadModel(spec);
+    const { info, limit, warnings } = model;
+    send({ type: "ready", facts: { info, limit, warnings } });
+    return new Engine(model, {
+      result: (result) => send({ type: "result", result }),
+      failure: (id, error) => send({ type: "failure", id, error: plainError(error) }),
+    });
+  } catch (error) {
+    send({ type: "unloadable", error: plainError(error) });
+    return undefined;
+  }
+}

@@ -1,0 +1,172 @@
+import { availableParallelism } from "node:os";
+import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-node";
+import { RerankError, show } from "../errors.js";
+import type { Batch } from "./batch.js";
+import type { DeviceId } from "./devices.js";
+
+// ONNX Runtime 1.29 and later uploads telemetry on some platforms unless told otherwise before it is loaded.
+process.env.ORT_DISABLE_TELEMETRY = "1";
+
+/** A model that ONNX Runtime can open: the graph, and where its weights lie. */
+export interface GraphModel {
+  /** The ModelProto, or the path of a file that holds it. */
+  graph: Uint8Array | string;
+  /** Folder to which the graph's external data locations are relative; only for a graph given as bytes. */
+  folder?: string;
+  /** External data that is held in memory instead of a file. */
+  memory?: { path: string; data: Uint8Array }[];
+  /** Whether one run may hold pairs of different lengths. */
+  masked: boolean;
+}
+
+/** Runs batches on one device. The only place that knows ONNX Runtime. */
+export interface Session {
+  /** One logit for each row of the batch. */
+  run(batch: Batch): Promise<ArrayLike<number>>;
+  release(): Promise<void>;
+}
+
+type Runtime = typeof import("onnxruntime-node");
+
+/** What a graph's declared inputs are fed with, [values, shape]. */
+type Feed = (batch: Batch) => [values: ArrayLike<number>, shape: number[]];
+
+async function runtime(): Promise<Runtime> {
+  try {
+    const ort = await import("onnxruntime-node");
+    // What fails is thrown as well; the native log would only repeat it on stderr.
+    ort.env.logLevel = "fatal";
+    return ort;
+  } catch (cause) {
+    const intelMac = process.platform === "darwin" && process.arch === "x64";
+    throw new RerankError(
+      "DEVICE_UNAVAILABLE",
+      `onnxruntime-node has no binary that loads on ${process.platform} ${process.arch}${intelMac ? " (Intel Macs are no longer supported by it)" : ""}: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}
+
+/** ONNX Runtime's version, which is part of the key of everything that it writes. */
+export async function runtimeVersion(): Promise<string> {
+  return (await runtime()).env.versions.node ?? "unknown";
+}
+
+/**
+ * Opens a model on one device, never on another.
+ * @throws what ONNX Runtime throws when the device or the model will not do; `MODEL_UNSUPPORTED` for inputs or outputs
+ * that a cross-encoder does not have.
+ */
+export async function createSession(model: GraphModel, device: DeviceId): Promise<Session> {
+  const ort = await runtime();
+  const options = sessionOptions(model, device);
+  const { graph } = model;
+  const session = await (typeof graph === "string"
+    ? ort.InferenceSession.create(graph, options)
+    : ort.InferenceSession.create(graph, options));
+  const feeds = bindInputs(session);
+  const output = logitsOutput(session);
+  return {
+    async run(batch) {
+      const inputs: Record<string, Tensor> = {};
+      for (const [name, feed] of feeds) inputs[name] = feed(ort, batch);
+      const results = await session.run(inputs, [output]);
+      const logits = results[output]!;
+      if (logits.size !== batch.rows) {
+        throw unsupported(`it gives ${logits.size} outputs for ${batch.rows} pairs; one logit for each is needed`);
+      }
+      return logits.data as Float32Array;
+    },
+    release: () => session.release(),
+  };
+}
+
+function sessionOptions(model: GraphModel, device: DeviceId): InferenceSession.SessionOptions {
+  const numbered = device.name === "cuda" || device.name === "dml";
+  if (!numbered && device.index > 0) throw new Error(`ONNX Runtime offers no choice of ${device.name} device`);
+  const provider = { name: device.name, ...(numbered && { deviceId: device.index }) };
+  const session: Record<string, string> = {};
+  if (model.folder) session.model_external_initializers_file_folder_path = model.folder;
+  return {
+    executionProviders: [provider as InferenceSession.ExecutionProviderConfig],
+    ...(model.memory && { externalData: model.memory }),
+    // Every length would leave a memory plan of its own behind.
+    enableMemPattern: false,
+    intraOpNumThreads: availableParallelism(),
+    logSeverityLevel: 4,
+    extra: {
+      session,
+      // On the CPU this fusion makes a kernel that is slower than what it replaces.
+      ...(device.name === "cpu" && { optimization: { disable_specified_optimizers: "SkipLayerNormFusion" } }),
+    },
+  };
+}
+
+/** Large enough to silence a padded token, small enough for half precision. */
+const MASKED = -30000;
+
+const FEEDS: Record<string, Feed> = {
+  input_ids: (batch) => [batch.ids, [batch.rows, batch.length]],
+  attention_mask: (batch) => [
+    perToken(batch, (row, position) => (position < batch.lengths[row]! ? 1 : 0)),
+    [batch.rows, batch.length],
+  ],
+  token_type_ids: (batch) => [
+    perToken(batch, (row, position) =>
+      position >= batch.firstSegments[row]! && position < batch.lengths[row]! ? 1 : 0,
+    ),
+    [batch.rows, batch.length],
+  ],
+  attention_bias: (batch) => [
+    perToken(batch, (row, position) => (position < batch.lengths[row]! ? 0 : MASKED)),
+    [batch.rows, 1, 1, batch.length],
+  ],
+};
+
+function perToken(batch: Batch, value: (row: number, position: number) => number): Float32Array {
+  const out = new Float32Array(batch.rows * batch.length);
+  for (let row = 0, i = 0; row < batch.rows; row++) {
+    for (let position = 0; position < batch.length; position++) out[i++] = value(row, position);
+  }
+  return out;
+}
+
+type BoundFeed = (ort: Runtime, batch: Batch) => Tensor;
+
+function bindInputs(session: InferenceSession): [string, BoundFeed][] {
+  return session.inputMetadata.map((input): [string, BoundFeed] => {
+    const feed = FEEDS[input.name];
+    const type = input.isTensor ? input.type : undefined;
+    if (!feed || (type !== "int64" && type !== "int32" && type !== "float32")) {
+      const known = Object.keys(FEEDS).join(", ");
+      throw unsupported(`its input ${show(input.name)} (${type}) is none of ${known} as int64, int32 or float32`);
+    }
+    return [
+      input.name,
+      (ort, batch) => {
+        const [values, shape] = feed(batch);
+        return toTensor(ort, type, values, shape);
+      },
+    ];
+  });
+}
+
+function toTensor(ort: Runtime, type: "int64" | "int32" | "float32", values: ArrayLike<number>, shape: number[]) {
+  let tensor: TypedTensor<"int64" | "int32" | "float32">;
+  if (type === "int64") tensor = new ort.Tensor(type, BigInt64Array.from(values as number[], BigInt), shape);
+  else if (type === "int32") {
+    tensor = new ort.Tensor(type, values instanceof Int32Array ? values : Int32Array.from(values), shape);
+  } else tensor = new ort.Tensor(type, values instanceof Float32Array ? values : Float32Array.from(values), shape);
+  return tensor;
+}
+
+function logitsOutput(session: InferenceSession): string {
+  const names = session.outputNames;
+  const output = names.includes("logits") ? "logits" : names.length === 1 ? names[0] : undefined;
+  if (output === undefined) throw unsupported(`its outputs are ${names.map(show).join(", ")}; "logits" is needed`);
+  return output;
+}
+
+function unsupported(what: string): RerankError {
+  return new RerankError("MODEL_UNSUPPORTED", `This ONNX model is no cross-encoder that can be run here: ${what}.`);
+}

@@ -1,0 +1,215 @@
+import { RerankError, show } from "./errors.js";
+import { EngineClient, type Job, type JobResult } from "./inference/client.js";
+import { rankScores, sigmoid } from "./inference/rank.js";
+import { resolveModel } from "./model/files.js";
+import type {
+  DownloadProgress,
+  LoadOptions,
+  RankedDocument,
+  RankOptions,
+  RerankDocument,
+  Reranker,
+  RerankerInfo,
+  RerankerOptions,
+  ScoreOptions,
+} from "./types.js";
+import {
+  abortedError,
+  checkNotAborted,
+  checkOptions,
+  checkPairs,
+  checkPassages,
+  checkQuery,
+  documentTexts,
+  isOnePair,
+  loadOptionChecks,
+  rankOptionChecks,
+  rerankerOptionChecks,
+  scoreOptionChecks,
+} from "./validate.js";
+
+const DEFAULT_MODEL = "BAAI/bge-reranker-base";
+
+/**
+ * Loads a model for local inference; the model is this reranker's own.
+ * @param model hub id, local folder or `"mini"` (the small model inside this package). Default `"BAAI/bge-reranker-base"`.
+ * @throws {RerankError} `MODEL_NOT_FOUND`, `MODEL_INVALID`, `MODEL_UNSUPPORTED`, `DOWNLOAD_FAILED`,
+ * `DEVICE_UNAVAILABLE`, `OPTION_INVALID`
+ */
+export async function loadReranker(model?: string, options: RerankerOptions = {}): Promise<Reranker> {
+  const reranker = new LocalReranker(model, options, (name, loading) => new EngineSource(name, loading));
+  await reranker.load();
+  return reranker;
+}
+
+type OnProgress = ((progress: DownloadProgress) => void) | undefined;
+
+/** Where a reranker gets its engine from: its own, or one that it shares. */
+export interface EngineLease {
+  /** The loaded engine; concurrent callers share one load. */
+  open(onProgress: OnProgress): Promise<EngineClient>;
+  close(): Promise<void>;
+}
+
+/** Loads one engine on demand. A failed load, or a thread that died, is forgotten, so that the next call tries again. */
+export class EngineSource implements EngineLease {
+  private loading: Promise<EngineClient> | undefined;
+  private loaded: EngineClient | undefined;
+
+  constructor(
+    private readonly model: string,
+    private readonly options: RerankerOptions,
+  ) {}
+
+  open(onProgress: OnProgress): Promise<EngineClient> {
+    if (this.loaded && !this.loaded.alive) this.loading = this.loaded = undefined;
+    this.loading ??= this.load(onProgress).catch((error) => {
+      this.loading = undefined;
+      throw error;
+    });
+    return this.loading;
+  }
+
+  async close(): Promise<void> {
+    const client = await this.loading?.catch(() => undefined);
+    await client?.dispose();
+  }
+
+  private async load(onProgress: OnProgress): Promise<EngineClient> {
+    const { device = "auto", dtype = "auto", batchTokens, worker = true, ...files } = this.options;
+    const { revision, cacheDir, localFilesOnly, token, endpoint } = files;
+    const found = await resolveModel(this.model, { revision, cacheDir, localFilesOnly, token, endpoint, onProgress });
+    const client = await EngineClient.start({ files: found, device, dtype, batchTokens }, worker);
+    for (const warning of client.facts.warnings) process.emitWarning(warning, { type: "BgeRerankerWarning" });
+    this.loaded = client;
+    return client;
+  }
+}
+
+/** The `Reranker` of local inference: checks what comes in, turns it into jobs for the engine, ranks what comes out. */
+export class LocalReranker implements Reranker {
+  #info: RerankerInfo | undefined;
+  readonly #options: RerankerOptions;
+  readonly #lease: EngineLease;
+  #disposed: Promise<void> | undefined;
+
+  /** @param lease makes or finds the engine for a model and its loading options */
+  constructor(
+    model: string | undefined,
+    options: RerankerOptions,
+    lease: (model: string, options: RerankerOptions) => EngineLease,
+  ) {
+    const name = model ?? DEFAULT_MODEL;
+    if (typeof name !== "string" || name.trim() === "") {
+      throw new RerankError(
+        "OPTION_INVALID",
+        `The model must be a hub id, a folder or "mini", got ${show(model)}.`,
+      );
+    }
+    checkOptions("The reranker", options, rerankerOptionChecks);
+    this.#options = { ...options };
+    this.#lease = lease(name, this.#options);
+  }
+
+  get info(): RerankerInfo | undefined {
+    return this.#info;
+  }
+
+  async load(options: LoadOptions = {}): Promise<void> {
+    checkOptions("load", options, loadOptionChecks);
+    await this.#engine(options.signal);
+  }
+
+  computeScore(pair: readonly [string, string], options?: ScoreOptions): Promise<number>;
+  computeScore(pairs: readonly (readonly [string, string])[], options?: ScoreOptions): Promise<number[]>;
+  async computeScore(
+    pairs: readonly [string, string] | readonly (readonly [string, string])[],
+    options: ScoreOptions = {},
+  ): Promise<number | number[]> {
+    checkOptions("computeScore", options, scoreOptionChecks);
+    const one = isOnePair(pairs);
+    const list = one ? [pairs] : pairs;
+    checkPairs(list);
+    const queries = [...new Set(list.map(([query]) => query))];
+    const indexOf = new Map(queries.map((query, index) => [query, index]));
+    const queryOf = list.map(([query]) => indexOf.get(query)!);
+    const { logits } = await this.#run({ queries, passages: list.map(([, passage]) => passage), queryOf }, options);
+    const scores = toScores(logits, options.normalize ?? false);
+    return one ? scores[0]! : scores;
+  }
+
+  async score(query: string, passages: readonly string[], options: ScoreOptions = {}): Promise<number[]> {
+    checkOptions("score", options, scoreOptionChecks);
+    checkQuery(query);
+    checkPassages(passages);
+    const { logits } = await this.#run({ queries: [query], passages }, options);
+    return toScores(logits, options.normalize ?? false);
+  }
+
+  async rank<T extends RerankDocument>(
+    query: string,
+    documents: readonly T[],
+    options: RankOptions = {},
+  ): Promise<RankedDocument<T>[]> {
+    checkOptions("rank", options, rankOptionChecks);
+    checkQuery(query);
+    const { logits, spans } = await this.#run({ queries: [query], passages: documentTexts(documents) }, options);
+    return rankScores(logits, options).map(({ index, score }) => {
+      const span = spans[index];
+      return { index, score, document: documents[index]!, ...(span && { span }) };
+    });
+  }
+
+  dispose(): Promise<void> {
+    this.#disposed ??= this.#lease.close();
+    return this.#disposed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  async #run(job: Job, { signal, onProgress }: ScoreOptions): Promise<JobResult> {
+    this.#checkUsable();
+    checkNotAborted(signal);
+    if (job.passages.length === 0) return { logits: new Float64Array(), spans: [] };
+    const engine = await this.#engine(signal);
+    const maxLength = this.#info!.maxLength!;
+    return engine.run(job, { maxLength, overflow: this.#options.overflow ?? "truncate", signal, onProgress });
+  }
+
+  async #engine(signal: AbortSignal | undefined): Promise<EngineClient> {
+    this.#checkUsable();
+    checkNotAborted(signal);
+    const engine = await unlessAborted(this.#lease.open(this.#options.onProgress), signal);
+    this.#checkUsable();
+    const { info, limit } = engine.facts;
+    const { maxLength } = this.#options;
+    if (maxLength !== undefined && maxLength > limit) {
+      throw new RerankError(
+        "OPTION_INVALID",
+        `maxLength ${maxLength} is more than the ${limit} tokens that ${info.model} allows.`,
+      );
+    }
+    this.#info ??= { ...info, maxLength: maxLength ?? info.maxLength };
+    return engine;
+  }
+
+  #checkUsable(): void {
+    if (this.#disposed) throw new RerankError("DISPOSED", "This reranker has been disposed; load a new one.");
+  }
+}
+
+function toScores(logits: Float64Array, normalize: boolean): number[] {
+  return Array.from(logits, (logit) => (normalize ? sigmoid(logit) : logit));
+}
+
+/** Waits for `promise` until the signal fires; the promise's own later failure is then nobody's. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(abortedError(signal));
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

@@ -50,21 +50,12 @@ export class BgeReranker extends BaseDocumentCompressor {
     const config = ensureConfig();
     const manager = CallbackManager.configure(callbacks ?? config.callbacks);
     const serialized = { lc: 1, type: "not_implemented" as const, id: ["bge-reranker", "BgeReranker"] };
-    const run = await manager?.handleChainStart(
-      serialized,
-      { query, documents },
-      undefined,
-      undefined,
-      undefined,
-      undefined,
-      "BgeReranker",
-    );
+    const run = await manager?.handleChainStart(serialized, { query, documents });
     try {
       const ranked = await this.#rank(documents, query, this.topN, config.signal);
       const output = ranked.map(({ index, relevanceScore }) => {
         const { id, pageContent, metadata } = documents[index]!;
-        const scored = { pageContent, metadata: { ...metadata, [this.scoreKey]: relevanceScore } };
-        return new Document(id === undefined ? scored : { ...scored, id });
+        return new Document({ id, pageContent, metadata: { ...metadata, [this.scoreKey]: relevanceScore } });
       });
       await run?.handleChainEnd({ documents: output });
       return output;

@@ -1,0 +1,264 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { RerankError, type RerankErrorCode } from "../../src/errors.js";
+import type { Reranker } from "../../src/types.js";
+
+const QUERY = "How do I reset my password?";
+const PASSAGES = [
+  "Our office is closed on public holidays.",
+  "To reset your password, open Settings and choose “I forgot my password”; do follow the link in the mail.",
+  "Bananas grow in tropical climates.",
+  "A password has at least twelve characters.",
+];
+const ANSWER = 1;
+
+/**
+ * What every reranker promises, whatever runs it: local, shared or remote.
+ *
+ * @param make A new reranker that has not been loaded. It has to find passage 1 most relevant, as any sane one does.
+ */
+export function describeReranker(name: string, make: () => Reranker | Promise<Reranker>): void {
+  describe(`${name} keeps the contract of Reranker`, () => {
+    let reranker: Reranker;
+    before(async () => {
+      reranker = await make();
+    });
+    after(() => reranker.dispose());
+
+    describeLoading(() => reranker);
+    describeScores(() => reranker);
+    describeRank(() => reranker);
+    describeRefusals(() => reranker);
+    describeAbort(() => reranker);
+    describeDisposal(make);
+  });
+}
+
+function describeLoading(reranker: () => Reranker): void {
+  it("loads once, however many ask", async () => {
+    await Promise.all([reranker().load(), reranker().load()]);
+    const { info } = reranker();
+    assert.ok(info, "info is there after the load");
+    for (const fact of [info.model, info.architecture, info.device]) assert.ok(fact.length > 0);
+    await reranker().load();
+    assert.deepEqual(reranker().info, info);
+  });
+}
+
+function describeScores(reranker: () => Reranker): void {
+  it("scores in input order and finds the answer", async () => {
+    const scores = await reranker().score(QUERY, PASSAGES);
+    assert.equal(scores.length, PASSAGES.length);
+    assert.ok(scores.every(Number.isFinite));
+    assert.equal(scores.indexOf(Math.max(...scores)), ANSWER);
+    const backwards = await reranker().score(QUERY, PASSAGES.toReversed());
+    assertClose(backwards.toReversed(), scores);
+  });
+
+  it("gives a pair the same score by every way and in any company", async () => {
+    const scores = await reranker().score(QUERY, PASSAGES);
+    assertClose(await reranker().computeScore(PASSAGES.map((passage) => [QUERY, passage] as const)), scores);
+    const alone = await Promise.all(PASSAGES.map((passage) => reranker().computeScore([QUERY, passage])));
+    assertClose(alone, scores);
+  });
+
+  it("scores pairs of several queries", async () => {
+    const other = "Where do bananas grow?";
+    const [a, b, c] = await reranker().computeScore([
+      [other, PASSAGES[2]!],
+      [QUERY, PASSAGES[ANSWER]!],
+      [other, PASSAGES[0]!],
+    ]);
+    assertClose([a!, c!], await reranker().score(other, [PASSAGES[2]!, PASSAGES[0]!]));
+    assertClose([b!], await reranker().score(QUERY, [PASSAGES[ANSWER]!]));
+    assert.ok(a! > c!);
+  });
+
+  it("normalizes with the sigmoid", async () => {
+    const logits = await reranker().score(QUERY, PASSAGES);
+    const normalized = await reranker().score(QUERY, PASSAGES, { normalize: true });
+    assertClose(
+      normalized,
+      logits.map((logit) => 1 / (1 + Math.exp(-logit))),
+    );
+  });
+
+  it("scores any string", async () => {
+    const odd = ["", " ", "\n\t", "🙂👩‍👩‍👧", "重置密码", "\ud800 lone surrogate", "word ".repeat(10_000), "\u0000"];
+    const scores = await reranker().score(QUERY, odd);
+    assert.ok(scores.length === odd.length && scores.every(Number.isFinite));
+    assert.ok(Number.isFinite(await reranker().computeScore(["", ""])));
+  });
+
+  it("answers empty lists with empty lists", async () => {
+    assert.deepEqual(await reranker().score(QUERY, []), []);
+    assert.deepEqual(await reranker().computeScore([]), []);
+    assert.deepEqual(await reranker().rank(QUERY, []), []);
+  });
+
+  it("reports progress up to the total", async () => {
+    const seen: [number, number][] = [];
+    const passages = Array.from({ length: 40 }, (_, i) => `Passage ${i} about passwords`);
+    await reranker().score(QUERY, passages, { onProgress: (done, total) => seen.push([done, total]) });
+    assert.deepEqual(seen.at(-1), [40, 40]);
+    for (const [place, [done, total]] of seen.entries()) {
+      assert.equal(total, 40);
+      assert.ok(done > (seen[place - 1]?.[0] ?? 0), "progress grows");
+    }
+  });
+
+  it("keeps concurrent calls apart", async () => {
+    const queries = [QUERY, "Where do bananas grow?", "When is the office closed?"];
+    const alone: number[][] = [];
+    for (const query of queries) alone.push(await reranker().score(query, PASSAGES));
+    const together = await Promise.all(queries.map((query) => reranker().score(query, PASSAGES)));
+    for (const [place, scores] of together.entries()) assertClose(scores, alone[place]!);
+  });
+}
+
+function describeRank(reranker: () => Reranker): void {
+  it("ranks by descending score in (0, 1) and returns the very documents", async () => {
+    const documents = PASSAGES.map((text, id) => ({ id, text }));
+    const ranked = await reranker().rank(QUERY, documents);
+    assert.equal(ranked.length, documents.length);
+    assert.equal(ranked[0]!.index, ANSWER);
+    for (const [place, { index, score, document }] of ranked.entries()) {
+      assert.equal(document, documents[index]);
+      assert.ok(score > 0 && score < 1);
+      if (place > 0) assert.ok(score <= ranked[place - 1]!.score);
+    }
+    const scores = await reranker().score(QUERY, PASSAGES, { normalize: true });
+    assertClose(
+      ranked.map(({ score }) => score),
+      ranked.map(({ index }) => scores[index]!),
+    );
+  });
+
+  it("takes strings, topN and normalize: false", async () => {
+    const [best, ...rest] = await reranker().rank(QUERY, PASSAGES, { topN: 1, normalize: false });
+    assert.deepEqual(rest, []);
+    assert.equal(best!.document, PASSAGES[ANSWER]);
+    assertClose([best!.score], await reranker().score(QUERY, [PASSAGES[ANSWER]!]));
+    assert.equal((await reranker().rank(QUERY, PASSAGES, { topN: 100 })).length, PASSAGES.length);
+  });
+
+  it("keeps what reaches the threshold, inclusively", async () => {
+    const all = await reranker().rank(QUERY, PASSAGES);
+    const kept = await reranker().rank(QUERY, PASSAGES, { scoreThreshold: all[1]!.score });
+    assert.deepEqual(
+      kept.map(({ index }) => index),
+      all.filter(({ score }) => score >= all[1]!.score).map(({ index }) => index),
+    );
+    assert.deepEqual(await reranker().rank(QUERY, PASSAGES, { scoreThreshold: 2 }), []);
+  });
+
+  it("leaves equal documents in their order", async () => {
+    const ranked = await reranker().rank(
+      QUERY,
+      Array.from({ length: 20 }, () => PASSAGES[0]!),
+    );
+    assert.deepEqual(
+      ranked.map(({ index }) => index),
+      [...Array(20).keys()],
+    );
+  });
+}
+
+function describeRefusals(reranker: () => Reranker): void {
+  const refuses = (what: string, code: RerankErrorCode, call: (reranker: Reranker) => Promise<unknown>) =>
+    it(`refuses ${what}`, () => assert.rejects(call(reranker()), hasCode(code)));
+  // biome-ignore lint/suspicious/noExplicitAny: a caller without types can pass anything
+  const wrong = (value: unknown): any => value;
+
+  refuses("a query that is no string", "INPUT_INVALID", (r) => r.score(wrong(undefined), PASSAGES));
+  refuses("passages that are no array", "INPUT_INVALID", (r) => r.score(QUERY, wrong("text")));
+  refuses("a passage that is no string", "INPUT_INVALID", (r) => r.score(QUERY, ["a", wrong(null)]));
+  refuses("a document without text", "INPUT_INVALID", (r) => r.rank(QUERY, [wrong({ pageContent: "a" })]));
+  refuses("half a pair", "INPUT_INVALID", (r) => r.computeScore([wrong(["q"])]));
+  refuses("an unknown option", "OPTION_INVALID", (r) => r.rank(QUERY, PASSAGES, wrong({ topK: 3 })));
+  refuses("topN 0", "OPTION_INVALID", (r) => r.rank(QUERY, PASSAGES, { topN: 0 }));
+  refuses("a threshold of NaN", "OPTION_INVALID", (r) => r.rank(QUERY, PASSAGES, { scoreThreshold: Number.NaN }));
+  refuses("normalize that is no boolean", "OPTION_INVALID", (r) => r.score(QUERY, PASSAGES, { normalize: wrong(1) }));
+  refuses("rank's options in score", "OPTION_INVALID", (r) => r.score(QUERY, PASSAGES, wrong({ topN: 1 })));
+}
+
+function describeAbort(reranker: () => Reranker): void {
+  const many = Array.from({ length: 300 }, (_, i) => `Passage ${i}: ${PASSAGES[i % PASSAGES.length]}`);
+
+  it("rejects at once when the signal has fired", async () => {
+    const signal = AbortSignal.abort(new Error("too late"));
+    for (const call of [
+      reranker().score(QUERY, PASSAGES, { signal }),
+      reranker().rank(QUERY, PASSAGES, { signal }),
+      reranker().computeScore([QUERY, "a"], { signal }),
+      reranker().load({ signal }),
+    ]) {
+      await assert.rejects(call, hasCode("ABORTED", signal.reason));
+    }
+  });
+
+  it("stops a call under way and works on", async () => {
+    const controller = new AbortController();
+    const call = reranker().score(QUERY, many, { signal: controller.signal });
+    controller.abort(new Error("changed my mind"));
+    await assert.rejects(call, hasCode("ABORTED", controller.signal.reason));
+    assert.equal((await reranker().score(QUERY, PASSAGES)).length, PASSAGES.length);
+  });
+
+  it("aborts one of two calls alone", async () => {
+    const controller = new AbortController();
+    const doomed = reranker().score(QUERY, many, { signal: controller.signal });
+    const other = reranker().score(QUERY, PASSAGES);
+    controller.abort();
+    await assert.rejects(doomed, hasCode("ABORTED"));
+    assert.equal((await other).length, PASSAGES.length);
+  });
+}
+
+function describeDisposal(make: () => Reranker | Promise<Reranker>): void {
+  it("rejects with DISPOSED after dispose, which may be called twice", async () => {
+    const reranker = await make();
+    await reranker.score(QUERY, PASSAGES);
+    await reranker.dispose();
+    await reranker.dispose();
+    for (const call of [reranker.score(QUERY, PASSAGES), reranker.rank(QUERY, PASSAGES), reranker.load()]) {
+      await assert.rejects(call, hasCode("DISPOSED"));
+    }
+  });
+
+  it("ends calls under way when disposed", async () => {
+    const reranker = await make();
+    const call = reranker.score(
+      QUERY,
+      Array.from({ length: 300 }, (_, i) => `Passage ${i} on passwords`),
+    );
+    const outcome = assert.rejects(call, hasCode("DISPOSED"));
+    await reranker.dispose();
+    await outcome;
+  });
+
+  it("disposes at the end of await using", async () => {
+    const reranker = await make();
+    {
+      await using scoped = reranker;
+      await scoped.load();
+    }
+    await assert.rejects(reranker.score(QUERY, PASSAGES), hasCode("DISPOSED"));
+  });
+}
+
+function hasCode(code: RerankErrorCode, cause?: unknown) {
+  return (error: unknown) => {
+    assert.ok(error instanceof RerankError, String(error));
+    assert.equal(error.code, code, error.message);
+    if (cause !== undefined) assert.equal(error.cause, cause);
+    return true;
+  };
+}
+
+function assertClose(actual: readonly number[], expected: readonly number[]): void {
+  assert.equal(actual.length, expected.length);
+  for (const [place, value] of actual.entries()) {
+    assert.ok(Math.abs(value - expected[place]!) < 1e-4, `${value} is not close to ${expected[place]} at ${place}`);
+  }
+}

@@ -50,9 +50,10 @@ export async function withRetries<T>(
       throwIfAborted(connection);
       if (!(error instanceof BrokenTransfer)) throw error;
       const reached = await progress();
-      if (reached > best) failures = 1;
+      if (reached > best) failures = 0;
       best = Math.max(best, reached);
-      const wait = error.options.retryAfter ?? timing.backoff * 2 ** (failures - 1) * (0.5 + Math.random() / 2);
+      const wait =
+        error.options.retryAfter ?? timing.backoff * 2 ** Math.max(0, failures - 1) * (0.5 + Math.random() / 2);
       if (failures >= connection.attempts || wait > timing.longestRetryAfter) throw unreachable(connection, error);
       await pause(wait, connection);
     }

@@ -46,14 +46,24 @@ export async function resolveHubModel(id: string, options: ModelFileOptions): Pr
     await writeRef(repository, revision, listing.commit).catch(() => {});
     return { model: id, revision: listing.commit, paths };
   } catch (error) {
-    if (!(error instanceof HubUnreachable)) throw error;
-    if ("paths" in cached) {
-      process.emitWarning(`${error.message} Using the copy in the cache (commit ${cached.revision}).`);
-      return cached;
-    }
-    const message = `${error.message} The cache has no complete copy either (looked in ${repository}: ${cached.lacks}).`;
-    throw new RerankError("DOWNLOAD_FAILED", message, { cause: error.cause ?? error });
+    return withoutHub(error, cached, repository);
   }
+}
+
+/** Serves from the cache when the hub gave no answer; when it refused, says that a copy is there. */
+function withoutHub(error: unknown, cached: ModelFiles | Incomplete, repository: string): ModelFiles {
+  if (!(error instanceof RerankError) || error.code === "ABORTED") throw error;
+  const copy = "paths" in cached ? `commit ${cached.revision}` : undefined;
+  if (error instanceof HubUnreachable && "paths" in cached) {
+    process.emitWarning(`${error.message} Using the copy in the cache (${copy}).`);
+    return cached;
+  }
+  const { code, message } = error;
+  if (code !== "DOWNLOAD_FAILED" && code !== "MODEL_NOT_FOUND") throw error;
+  const hint = copy
+    ? `The cache holds a copy (${copy}): use it with localFilesOnly or HF_HUB_OFFLINE=1.`
+    : `The cache holds no complete copy (looked in ${repository}: ${"lacks" in cached ? cached.lacks : ""}).`;
+  throw new RerankError(code, `${message} ${hint}`, { cause: error.cause });
 }
 
 interface Incomplete {

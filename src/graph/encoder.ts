@@ -74,11 +74,9 @@ class Encoder {
     const last = index === arch.layers - 1;
     const attention = `${name}.attention.self`;
     const queries = last ? this.firstRows(state) : state;
-    const heads = (part: string, rows: string, one: boolean) => this.threeD(this.dense(`${attention}.${part}`, rows), one);
-    const inputs = [heads("query", queries, last), heads("key", state, false), heads("value", state, false)];
-    if (this.bias) inputs.push("", "", this.attentionBias(last));
-    const context = graph.node("com.microsoft:MultiHeadAttention", inputs, { num_heads: arch.heads });
-    const attended = this.dense(`${name}.attention.output.dense`, this.flat(context));
+    const part = (name: string, rows: string) => this.dense(`${attention}.${name}`, rows);
+    const context = this.attend(part("query", queries), part("key", state), part("value", state), last);
+    const attended = this.dense(`${name}.attention.output.dense`, context);
     const middle = this.norm(`${name}.attention.output.LayerNorm`, this.add(attended, queries));
     const wide = graph.node("Gelu", [this.dense(`${name}.intermediate.dense`, middle)]);
     return this.norm(`${name}.output.LayerNorm`, this.add(this.dense(`${name}.output.dense`, wide), middle));
@@ -90,6 +88,37 @@ class Encoder {
     const weights = [this.use(`${out}.weight`), this.use(`${out}.bias`)];
     this.graph.node("Gemm", [pooled, ...weights], { transB: 1 }, "logits");
     this.graph.output("logits", "float", ["batch", 1]);
+  }
+
+  /** Scaled dot-product attention over [rows, hidden]; with `onePerPair` there is one query row for each pair. */
+  private attend(query: string, key: string, value: string, onePerPair: boolean): string {
+    return this.flat(
+      this.bias === undefined
+        ? this.graph.node(
+            "com.microsoft:MultiHeadAttention",
+            [this.threeD(query, onePerPair), this.threeD(key, false), this.threeD(value, false)],
+            { num_heads: this.arch.heads },
+          )
+        : this.attendMasked(query, key, value, this.bias, onePerPair),
+    );
+  }
+
+  /**
+   * Attention from plain operators. ONNX Runtime's WebGPU MultiHeadAttention ignores masks, and with an attention bias it
+   * gave wrong scores from 33 tokens on.
+   */
+  private attendMasked(query: string, key: string, value: string, bias: string, onePerPair: boolean): string {
+    const { graph, arch } = this;
+    const size = arch.hidden / arch.heads;
+    const heads = (rows: string, one: boolean, perm: number[]) => {
+      const split = graph.constant("int64", [0, one ? 1 : -1, arch.heads, size]);
+      return graph.node("Transpose", [graph.node("Reshape", [this.threeD(rows, one), split])], { perm });
+    };
+    const scaled = graph.node("Mul", [query, graph.constant("float", [size ** -0.5], [])]);
+    const logits = graph.node("MatMul", [heads(scaled, onePerPair, [0, 2, 1, 3]), heads(key, false, [0, 2, 3, 1])]);
+    const weights = graph.node("Softmax", [this.add(logits, bias)], { axis: -1 });
+    const context = graph.node("MatMul", [weights, heads(value, false, [0, 2, 1, 3])]);
+    return graph.node("Transpose", [context], { perm: [0, 2, 1, 3] });
   }
 
   private dense(name: string, rows: string): string {
@@ -121,24 +150,4 @@ class Encoder {
     const zero = this.graph.constant("int64", [0], []);
     return this.graph.node("Gather", [this.threeD(state, false), zero], { axis: 1 });
   }
-
-  /** MultiHeadAttention broadcasts its bias over batch and heads only, so the rows are spelled out: [batch, 1, rows, sequence] */
-  private attentionBias(onePerPair: boolean): string {
-    if (onePerPair) return this.bias!;
-    const { graph } = this;
-    this.wideBias ??= graph.node("Expand", [
-      this.bias!,
-      graph.node(
-        "Concat",
-        [
-          graph.constant("int64", [1, 1]),
-          graph.node("Shape", [this.tokens], { start: 1 }),
-          graph.constant("int64", [1]),
-        ],
-        { axis: 0 },
-      ),
-    ]);
-    return this.wideBias;
-  }
-  private wideBias: string | undefined;
 }

@@ -1,6 +1,10 @@
 import { Tokenizer } from "@huggingface/tokenizers";
 import { RerankError, show } from "../errors.js";
+import { type AddedToken, AddedTokens } from "./added-tokens.js";
+import { openCompiled, packCompiled } from "./compiled.js";
+import { readUnigram } from "./recognize.js";
 import { type PairTemplate, readTemplate } from "./template.js";
+import { Unigram, type UnigramData } from "./unigram.js";
 
 /** A query and a passage as one row of model input. */
 export interface EncodedPair {
@@ -11,6 +15,12 @@ export interface EncodedPair {
 }
 
 type Json = Record<string, unknown>;
+type Encode = (text: string, limit: number) => ArrayLike<number>;
+/** All that pairs need besides the encoder. */
+interface Layout {
+  template: PairTemplate;
+  padId: number;
+}
 
 /** Text to token ids, and pairs of them laid out and cut as FlagReranker does. */
 export class PairTokenizer {
@@ -19,28 +29,56 @@ export class PairTokenizer {
   /** Special tokens that every pair holds besides its text. */
   readonly specialTokensPerPair: number;
   readonly #template: PairTemplate;
-  readonly #encode: (text: string) => Int32Array;
+  readonly #encode: Encode;
+  readonly #compile: () => Uint8Array | undefined;
 
-  private constructor(encode: (text: string) => Int32Array, template: PairTemplate, padId: number) {
-    this.#encode = encode;
+  private constructor({ template, padId }: Layout, encode: Encode, compile: () => Uint8Array | undefined) {
     this.#template = template;
     this.padId = padId;
     this.specialTokensPerPair = template.before.length + template.between.length + template.after.length;
+    this.#encode = encode;
+    this.#compile = compile;
   }
 
   /**
    * Reads tokenizer.json, and tokenizer_config.json where there is one: the files' bytes, or what they parse to.
-   * Throws `MODEL_INVALID` for a broken file, `MODEL_UNSUPPORTED` for a tokenizer that cannot lay out pairs.
+   * Throws `MODEL_INVALID` for a broken file, `MODEL_UNSUPPORTED` for a tokenizer that cannot be run or lays out no pairs.
    */
   static create(tokenizerJson: Uint8Array | object, tokenizerConfig: Uint8Array | object = {}): PairTokenizer {
     const json = parse(tokenizerJson, "tokenizer.json");
     const config = parse(tokenizerConfig, "tokenizer_config.json");
-    return new PairTokenizer(libraryEncoder(json, config), readTemplate(json.post_processor), findPadId(json, config));
+    const layout = { template: readTemplate(json.post_processor), padId: findPadId(json, config) };
+    const added = addedTokens(json);
+    const unigram = readUnigram(json, added);
+    if (unigram) return PairTokenizer.#ofUnigram(layout, unigram, added);
+    return new PairTokenizer(layout, libraryEncoder(json, config), () => undefined);
   }
 
-  /** Token ids of one text, without special tokens. Lone surrogates count as U+FFFD. */
-  encode(text: string): Int32Array {
-    return this.#encode(text);
+  /** Opens what `compile` returned, in a few milliseconds; throws `MODEL_INVALID` when it is of another version or damaged. */
+  static fromCompiled(bytes: Uint8Array): PairTokenizer {
+    const { meta, ...arrays } = openCompiled(bytes);
+    const { layout, added, numbers } = meta as { layout: Layout; added: AddedToken[]; numbers: UnigramNumbers };
+    return PairTokenizer.#ofUnigram(layout, { ...numbers, ...arrays }, added);
+  }
+
+  static #ofUnigram(layout: Layout, data: UnigramData, added: AddedToken[]): PairTokenizer {
+    const { trie, scores, charsmap, ...numbers } = data;
+    const compile = () => packCompiled({ meta: { layout, added, numbers }, trie, scores, charsmap });
+    return new PairTokenizer(layout, unigramEncoder(data, added), compile);
+  }
+
+  /** A form of this tokenizer that opens fast; `undefined` for kinds that have none (all but unigram models). */
+  compile(): Uint8Array | undefined {
+    return this.#compile();
+  }
+
+  /**
+   * Token ids of one text, without special tokens. Lone surrogates count as U+FFFD. With a `limit`, at most that many:
+   * a long text costs no more than the part that is used.
+   */
+  encode(text: string, limit = Number.POSITIVE_INFINITY): Int32Array {
+    const ids = this.#encode(text, limit);
+    return Int32Array.from({ length: Math.min(ids.length, limit) }, (_, i) => ids[i]!);
   }
 
   /**
@@ -70,6 +108,33 @@ export class PairTokenizer {
   }
 }
 
+type UnigramNumbers = Omit<UnigramData, "trie" | "scores" | "charsmap">;
+
+function unigramEncoder(data: UnigramData, added: AddedToken[]): Encode {
+  const unigram = new Unigram(data);
+  const tokens = new AddedTokens(added);
+  return (text, limit) => {
+    const ids: number[] = [];
+    for (const part of tokens.split(text)) {
+      if (typeof part === "number") ids.push(part);
+      else unigram.encode(part, ids, limit);
+      if (ids.length >= limit) break;
+    }
+    return ids;
+  };
+}
+
+function libraryEncoder(json: Json, config: Json): Encode {
+  let tokenizer: Tokenizer;
+  try {
+    tokenizer = new Tokenizer(json, config);
+  } catch (cause) {
+    throw new RerankError("MODEL_UNSUPPORTED", `cannot use tokenizer.json: ${(cause as Error).message}`, { cause });
+  }
+  // lone surrogates as UTF-8 encoding would write them
+  return (text) => tokenizer.encode(text.replace(/\p{Surrogate}/gu, "\uFFFD"), { add_special_tokens: false }).ids;
+}
+
 function parse(file: Uint8Array | object, name: string): Json {
   if (!(file instanceof Uint8Array)) return file as Json;
   try {
@@ -81,28 +146,19 @@ function parse(file: Uint8Array | object, name: string): Json {
   }
 }
 
-function libraryEncoder(json: Json, config: Json): (text: string) => Int32Array {
-  let tokenizer: Tokenizer;
-  try {
-    tokenizer = new Tokenizer(json, config);
-  } catch (cause) {
-    throw new RerankError("MODEL_UNSUPPORTED", `cannot use tokenizer.json: ${(cause as Error).message}`, { cause });
-  }
-  return (text) => Int32Array.from(tokenizer.encode(wellFormed(text), { add_special_tokens: false }).ids);
-}
-
-/** Lone surrogates as UTF-8 encoding would write them. */
-function wellFormed(text: string): string {
-  return text.replace(/\p{Surrogate}/gu, "\uFFFD");
+function addedTokens(json: Json): AddedToken[] {
+  const tokens: unknown = json.added_tokens ?? [];
+  const valid = (t: AddedToken | null) => typeof t?.content === "string" && Number.isSafeInteger(t.id) && t.id >= 0;
+  if (Array.isArray(tokens) && tokens.every(valid)) return tokens;
+  throw new RerankError("MODEL_INVALID", "tokenizer.json: added_tokens is no list of {id, content, ...}");
 }
 
 /** tokenizer_config.json names the token; its id stands in tokenizer.json. */
 function findPadId(json: Json, config: Json): number {
-  const named = config.pad_token as string | { content?: string } | undefined;
+  const named = config.pad_token as string | { content?: string } | null | undefined;
   const names = [typeof named === "object" ? named?.content : named, "<pad>", "[PAD]"];
-  const added = (Array.isArray(json.added_tokens) ? json.added_tokens : []) as { id: number; content: string }[];
   for (const name of names) {
-    const token = added.find((t) => t.content === name);
+    const token = addedTokens(json).find((t) => t.content === name);
     if (token) return token.id;
   }
   const padding = json.padding as { pad_id?: number } | null | undefined;

@@ -33,13 +33,14 @@ export function checkOptions<T extends object>(owner: string, options: unknown, 
     throw new RerankError("OPTION_INVALID", `${owner} takes an object of options, got ${show(options)}.`);
   }
   for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
     if (!Object.hasOwn(checks, name)) {
       throw new RerankError(
         "OPTION_INVALID",
         `${owner} has no option ${show(name)}; its options are ${Object.keys(checks).join(", ")}.`,
       );
     }
-    const expected = value === undefined ? undefined : checks[name as keyof T & string](value);
+    const expected = checks[name as keyof T & string](value);
     if (expected) {
       throw new RerankError("OPTION_INVALID", `${owner}: ${name} must be ${expected}, got ${show(value)}.`);
     }

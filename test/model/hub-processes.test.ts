@@ -118,9 +118,6 @@ test("an owner that was wrongly taken for dead starts over and ends whole", asyn
   const { hub, cacheDir, options } = await hubFixture(t);
   partialTiming.stale = 100;
   partialTiming.heartbeat = 60_000; // this process seems dead to the other one
-  t.after(() => {
-    partialTiming.heartbeat = 2_000;
-  });
   let goOn = () => {};
   hub.fail("cdn", weightsUrl, 1, (response, request) => {
     sendPart(response, request, WEIGHTS, 150_000, false);

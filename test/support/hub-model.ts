@@ -60,7 +60,7 @@ export const NEEDED = ["config.json", "tokenizer.json", "tokenizer_config.json",
 export async function hubFixture(context: TestContext): Promise<HubFixture> {
   timing.backoff = 5;
   timing.silence = 2_000;
-  partialTiming.poll = 10;
+  Object.assign(partialTiming, { poll: 10, stale: 15_000, heartbeat: 2_000 });
   // Nothing of the machine's own settings may reach a test.
   for (const name of Object.keys(process.env))
     if (/^(HF_|HUGGING|TRANSFORMERS_OFFLINE)/.test(name)) delete process.env[name];

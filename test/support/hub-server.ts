@@ -18,6 +18,7 @@ interface StoredFile {
   content: Buffer;
   /** In LFS: served by the CDN, ETag is the sha256; else by the hub, ETag is the git blob's sha1. */
   lfs: boolean;
+  etag: string;
 }
 
 /**
@@ -66,9 +67,10 @@ export class HubServer {
     const stored = new Map<string, StoredFile>();
     for (const [name, content] of Object.entries(files)) {
       const lfs = /safetensors$|onnx|\.bin$|^tokenizer\.json$/.test(name);
-      stored.set(name, { content: Buffer.from(content as Uint8Array), lfs });
+      const bytes = Buffer.from(content as Uint8Array);
+      stored.set(name, { content: bytes, lfs, etag: lfs ? sha256(bytes) : gitBlobSha1(bytes) });
     }
-    const commit = sha1([...stored].map(([name, { content }]) => `${name} ${sha256(content)}`).join("\n"));
+    const commit = sha1([...stored].map(([name, { etag }]) => `${name} ${etag}`).join("\n"));
     const model = this.#models.get(id) ?? { refs: new Map(), commits: new Map() };
     model.refs.set("main", commit);
     model.commits.set(commit, stored);
@@ -106,10 +108,10 @@ export class HubServer {
     if (!found) return;
     const siblings = [...found.files].map(([rfilename, file]) => {
       if (!this.listsBlobs) return { rfilename };
-      const pointer = Buffer.from(`version https://git-lfs.github.com/spec/v1\noid sha256:${sha256(file.content)}\n`);
+      const pointer = Buffer.from(`version https://git-lfs.github.com/spec/v1\noid sha256:${file.etag}\n`);
       const size = file.content.length;
-      if (!file.lfs) return { rfilename, size, blobId: gitBlobSha1(file.content) };
-      const lfs = { sha256: sha256(file.content), size, pointerSize: pointer.length };
+      if (!file.lfs) return { rfilename, size, blobId: file.etag };
+      const lfs = { sha256: file.etag, size, pointerSize: pointer.length };
       return { rfilename, size, blobId: gitBlobSha1(pointer), lfs };
     });
     response.setHeader("content-type", "application/json");
@@ -124,14 +126,13 @@ export class HubServer {
     response.setHeader("x-repo-commit", found.commit);
     if (!file) return refuse(response, 404, "EntryNotFound");
     if (!file.lfs) {
-      response.setHeader("etag", `"${gitBlobSha1(file.content)}"`);
+      response.setHeader("etag", `"${file.etag}"`);
       return send(response, request, file.content);
     }
-    const oid = sha256(file.content);
     response.writeHead(302, {
-      "x-linked-etag": `"${oid}"`,
+      "x-linked-etag": `"${file.etag}"`,
       "x-linked-size": file.content.length,
-      location: `${address(this.#cdn)}/${id}/${oid}?X-Amz-Signature=secret`,
+      location: `${address(this.#cdn)}/${id}/${file.etag}?X-Amz-Signature=secret`,
     });
     response.end("Found. Redirecting");
   }
@@ -140,7 +141,7 @@ export class HubServer {
     const files = [...this.#models.values()].flatMap(({ commits }) =>
       [...commits.values()].flatMap((f) => [...f.values()]),
     );
-    const file = files.find(({ content }) => path.endsWith(sha256(content)));
+    const file = files.find(({ etag }) => path.endsWith(etag));
     if (!file) return refuse(response, 404, "");
     // A CDN's ETag looks like a sha256 and is not the content's.
     response.setHeader("etag", `"${sha256(path)}"`);

@@ -190,7 +190,7 @@ test("the cache folder follows the variables of huggingface_hub", () => {
     [{ HF_HOME: "/home", HUGGINGFACE_HUB_CACHE: "/old" }, "/old"],
     [{ HUGGINGFACE_HUB_CACHE: "/old", HF_HUB_CACHE: "/new" }, "/new"],
     [{ HF_HOME: "~/hf" }, join(home, "hf", "hub")],
-    [{ HF_HUB_CACHE: "$DISK/a/${NAME}", DISK: "/disk", NAME: "n" }, "/disk/a/n"],
+    [{ HF_HUB_CACHE: "$DISK/a/$" + "{NAME}", DISK: "/disk", NAME: "n" }, "/disk/a/n"],
     [{ HF_HOME: "" }, join(home, ".cache", "huggingface", "hub")],
   ];
   for (const [variables, expected] of cases) assert.equal(hubCacheDir({}, variables), expected);

@@ -124,17 +124,19 @@ export class HubServer {
     if (!found) return;
     const file = found.files.get(name);
     response.setHeader("x-repo-commit", found.commit);
-    if (!file) return refuse(response, 404, "EntryNotFound");
-    if (!file.lfs) {
+    if (!file) {
+      refuse(response, 404, "EntryNotFound");
+    } else if (file.lfs) {
+      response.writeHead(302, {
+        "x-linked-etag": `"${file.etag}"`,
+        "x-linked-size": file.content.length,
+        location: `${address(this.#cdn)}/${id}/${file.etag}?X-Amz-Signature=secret`,
+      });
+      response.end("Found. Redirecting");
+    } else {
       response.setHeader("etag", `"${file.etag}"`);
-      return send(response, request, file.content);
+      send(response, request, file.content);
     }
-    response.writeHead(302, {
-      "x-linked-etag": `"${file.etag}"`,
-      "x-linked-size": file.content.length,
-      location: `${address(this.#cdn)}/${id}/${file.etag}?X-Amz-Signature=secret`,
-    });
-    response.end("Found. Redirecting");
   }
 
   #cdnFile(path: string, request: Seen, response: ServerResponse): void {
@@ -142,10 +144,10 @@ export class HubServer {
       [...commits.values()].flatMap((f) => [...f.values()]),
     );
     const file = files.find(({ etag }) => path.endsWith(etag));
-    if (!file) return refuse(response, 404, "");
     // A CDN's ETag looks like a sha256 and is not the content's.
     response.setHeader("etag", `"${sha256(path)}"`);
-    send(response, request, file.content);
+    if (file) send(response, request, file.content);
+    else refuse(response, 404, "");
   }
 
   #find(id: string, revision: string, request: Seen, response: ServerResponse) {

@@ -91,9 +91,8 @@ export class BgeRerankerPostprocessor implements BaseNodePostprocessor {
 }
 
 function queryText(query: MessageContent | undefined): string {
-  const parts =
-    typeof query === "string" ? [query] : (query ?? []).map((part) => (part.type === "text" ? part.text : ""));
-  const text = parts.filter(Boolean).join("\n\n");
+  const parts = Array.isArray(query) ? query.map((part) => (part.type === "text" ? part.text : "")) : [query];
+  const text = parts.filter((part) => typeof part === "string" && part !== "").join("\n\n");
   if (text.trim()) return text;
   throw new RerankError("INPUT_INVALID", `BgeRerankerPostprocessor needs a query with text, got ${show(query)}.`);
 }

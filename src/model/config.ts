@@ -35,7 +35,10 @@ export function isKnownFamily(modelType: unknown): modelType is Family {
 export function parseConfig(config: Record<string, unknown>): Architecture {
   const family = config.model_type;
   if (!isKnownFamily(family)) {
-    throw unsupported(`model_type ${show(family)}`, `one of ${FAMILIES.join(", ")}, or a repository with onnx/model.onnx`);
+    throw unsupported(
+      `model_type ${show(family)}`,
+      `one of ${FAMILIES.join(", ")}, or a repository with onnx/model.onnx`,
+    );
   }
   checkVariant(config);
   const hidden = count(config, "hidden_size");
@@ -45,6 +48,12 @@ export function parseConfig(config: Record<string, unknown>): Architecture {
   }
   const positions = count(config, "max_position_embeddings");
   const firstPosition = family === "bert" ? 0 : padding(config) + 1;
+  if (firstPosition >= positions) {
+    throw new RerankError(
+      "MODEL_INVALID",
+      `config.json: max_position_embeddings ${positions} leaves no position behind pad_token_id ${firstPosition - 1}.`,
+    );
+  }
   return {
     family,
     layers: count(config, "num_hidden_layers"),

@@ -77,7 +77,7 @@ function checkTensors(file: string, header: Record<string, unknown>, dataStart: 
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") continue;
     const { dtype, shape, data_offsets: range } = (entry ?? {}) as Record<string, unknown>;
-    const size = typeof dtype === "string" ? ELEMENT_SIZE[dtype] : undefined;
+    const size = typeof dtype === "string" && Object.hasOwn(ELEMENT_SIZE, dtype) ? ELEMENT_SIZE[dtype] : undefined;
     if (size === undefined) throw invalid(file, `tensor ${show(name)} has the unknown type ${show(dtype)}`);
     if (!isCounts(shape)) throw invalid(file, `tensor ${show(name)} has the impossible shape ${show(shape)}`);
     const length = shape.reduce((product, n) => product * n, size);
@@ -92,17 +92,22 @@ function checkTensors(file: string, header: Record<string, unknown>, dataStart: 
     }
     tensors.set(name, { file, dtype: dtype as string, shape, offset: dataStart + range[0]!, length });
   }
-  checkOverlap(file, tensors);
+  checkLayout(file, tensors, dataStart, fileSize);
   return tensors;
 }
 
-function checkOverlap(file: string, tensors: Map<string, TensorRef>): void {
+/** Every byte of the data belongs to exactly one tensor, as the format demands. */
+function checkLayout(file: string, tensors: Map<string, TensorRef>, dataStart: number, fileSize: number): void {
   const sorted = [...tensors].sort(([, a], [, b]) => a.offset - b.offset || a.length - b.length);
-  for (let i = 1; i < sorted.length; i++) {
-    const [before, a] = sorted[i - 1]!;
-    const [name, b] = sorted[i]!;
-    if (a.offset + a.length > b.offset) throw invalid(file, `tensors ${show(before)} and ${show(name)} overlap`);
+  let end = dataStart;
+  let before: string | undefined;
+  for (const [name, { offset, length }] of sorted) {
+    if (offset < end) throw invalid(file, `tensors ${show(before)} and ${show(name)} overlap`);
+    if (offset > end) throw invalid(file, `no tensor covers the ${offset - end} bytes before ${show(name)}`);
+    end = offset + length;
+    before = name;
   }
+  if (end < fileSize) throw invalid(file, `no tensor covers its last ${fileSize - end} bytes`);
 }
 
 function isCounts(value: unknown): value is number[] {

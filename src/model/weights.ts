@@ -45,12 +45,13 @@ const UNUSED = /(^|\.)(position_ids|token_type_ids)$|^roberta\.pooler\./;
 
 /**
  * Opens a checkpoint and holds it against the architecture: every tensor there, nothing left over, each of its shape.
- * @throws {RerankError} `MODEL_INVALID`
+ * @throws {RerankError} `MODEL_INVALID`, and `MODEL_UNSUPPORTED` for a head of several labels
  */
 export function openWeights(files: readonly string[], arch: Architecture): Map<string, TensorRef> {
   const found = readCheckpoint(files);
   const weights = new Map<string, TensorRef>();
   const missing: string[] = [];
+  const headWeight = `${headNames(arch)[1]}.weight`;
   for (const [name, shape] of expectedTensors(arch)) {
     const tensor = found.get(name);
     found.delete(name);
@@ -58,6 +59,7 @@ export function openWeights(files: readonly string[], arch: Architecture): Map<s
       missing.push(name);
       continue;
     }
+    if (name === headWeight) checkOneLabel(tensor);
     if (tensor.shape.join() !== shape.join()) {
       throw invalid(`tensor ${name} has the shape [${tensor.shape}], config.json asks for [${shape}]`);
     }
@@ -70,6 +72,15 @@ export function openWeights(files: readonly string[], arch: Architecture): Map<s
   if (missing.length > 0) throw invalid(`${missing.length} tensors are missing, ${list(missing)}`);
   if (extra.length > 0) throw invalid(`${extra.length} tensors do not belong to this architecture, ${list(extra)}`);
   return weights;
+}
+
+/** A configuration that does not mention labels has two of them by default, which only the head's shape gives away. */
+function checkOneLabel({ shape: [labels, ...rest] }: TensorRef): void {
+  if (labels === 1 || rest.length !== 1) return;
+  throw new RerankError(
+    "MODEL_UNSUPPORTED",
+    `This model has ${labels} labels; bge-reranker runs a cross-encoder with one label.`,
+  );
 }
 
 function list(names: string[]): string {

@@ -21,16 +21,7 @@ export class Normalizer {
   /** `charsmap`: the bytes of `precompiled_charsmap`; none leaves every character as it is. */
   constructor(charsmap: Uint8Array | undefined) {
     [this.#units, this.#replacements] = charsmap ? split(charsmap) : [new Uint32Array(0), new Uint8Array(0)];
-    const probe = new Uint8Array(2);
-    for (let a = 0; a < 128; a++) {
-      probe[0] = a;
-      let rules = this.#match(probe, 0, 1);
-      for (let b = 0; b < 128; b++) {
-        probe[1] = b;
-        rules += this.#reaches(a, b) ? 1 : 0;
-      }
-      this.#plain[a] = rules === 0 ? 1 : 0;
-    }
+    for (let byte = 0; byte < 128; byte++) this.#plain[byte] = this.#isPlain(byte) ? 1 : 0;
   }
 
   /** Normalises `input[0, length)`, which must be valid UTF-8; returns the number of bytes in `output`. */
@@ -64,7 +55,8 @@ export class Normalizer {
         afterSpace = true;
         i++;
       } else {
-        const size = charLength(byte);
+        // a match ends inside a character only where the charsmap is damaged
+        const size = Math.min(charLength(byte), length - i);
         if (size === 3 && byte === 0xe2 && input[i + 1] === 0x96 && input[i + 2] === 0x81) {
           out[o++] = 0x20; // a U+2581 of the text's own; SentencePiece does not count it as a space here
         } else {
@@ -106,7 +98,7 @@ export class Normalizer {
       const unit = units[cell]!;
       if (label(unit) !== input[i]!) break;
       cell ^= offset(unit);
-      if (((unit >>> 8) & 1) === 1 && cell < units.length) {
+      if (hasLeaf(unit) && cell < units.length) {
         longest = i + 1 - at;
         this.#found = units[cell]! & 0x7fffffff;
       }
@@ -114,15 +106,16 @@ export class Normalizer {
     return longest;
   }
 
-  /** Whether any rule starts with these two bytes. */
-  #reaches(a: number, b: number): boolean {
+  /** Whether no rule consists of this byte, or starts with it and another ASCII byte. */
+  #isPlain(byte: number): boolean {
     const units = this.#units;
-    if (units.length === 0) return false;
-    let cell = offset(units[0]!);
-    for (const byte of [a, b]) {
-      cell ^= byte;
-      if (cell >= units.length || label(units[cell]!) !== byte) return false;
-      cell ^= offset(units[cell]!);
+    if (units.length === 0) return true;
+    const cell = offset(units[0]!) ^ byte;
+    if (cell >= units.length || label(units[cell]!) !== byte) return true;
+    if (hasLeaf(units[cell]!)) return false;
+    const children = cell ^ offset(units[cell]!);
+    for (let next = 0; next < 128; next++) {
+      if ((children ^ next) < units.length && label(units[children ^ next]!) === next) return false;
     }
     return true;
   }
@@ -135,6 +128,10 @@ function label(unit: number): number {
 
 function offset(unit: number): number {
   return (unit >>> 10) << ((unit & 0x200) >>> 6);
+}
+
+function hasLeaf(unit: number): boolean {
+  return (unit & 0x100) !== 0;
 }
 
 /** Bytes of the character that starts with this byte, in valid UTF-8. */

@@ -12,8 +12,8 @@ export interface Compiled {
 const MAGIC = "BGETOK\r\n";
 /** Raise it when the layout, or the meaning of anything in it, changes. */
 const VERSION = 1;
-/** magic, version, crc32 of all that follows the header, byte lengths of meta, trie, scores and charsmap, padding */
-const HEADER = 40;
+/** magic, version, crc32 of all that follows, byte lengths of meta, trie, scores and charsmap */
+const HEADER = 32;
 
 /** One block of bytes, every section at a multiple of 8, numbers in this machine's byte order. */
 export function packCompiled({ meta, trie, scores, charsmap }: Compiled): Uint8Array {
@@ -30,20 +30,25 @@ export function packCompiled({ meta, trie, scores, charsmap }: Compiled): Uint8A
     at += aligned(section.length);
   }
   packed.set(new TextEncoder().encode(MAGIC));
-  packed.set(bytesOf(new Uint32Array([VERSION, crc32(packed.subarray(HEADER)), ...sections.map((s) => s.length)])), 8);
+  packed.set(bytesOf(new Uint32Array([VERSION, 0, ...sections.map((section) => section.length)])), 8);
+  packed.set(bytesOf(new Uint32Array([crc32(packed.subarray(16))])), 12);
   return packed;
 }
 
 /** Views into the bytes of a compiled tokenizer; throws `MODEL_INVALID` when they are of another version or damaged. */
 export function openCompiled(packed: Uint8Array): Compiled {
-  const bytes = packed.byteOffset % 8 === 0 ? packed : packed.slice();
+  // views need alignment; and a Buffer's own slice() would not copy
+  const bytes =
+    packed.byteOffset % 8 === 0
+      ? new Uint8Array(packed.buffer, packed.byteOffset, packed.length)
+      : new Uint8Array(packed);
   if (bytes.length < HEADER || new TextDecoder().decode(bytes.slice(0, 8)) !== MAGIC)
     damaged("it does not start with BGETOK");
   const [version, crc, ...lengths] = new Uint32Array(bytes.slice(8, 32).buffer);
   if (version !== VERSION) damaged(`it is of version ${version}, expected ${VERSION}`);
   const end = lengths.reduce((sum, length) => sum + aligned(length), HEADER);
   if (end !== bytes.length) damaged(`it should have ${end} bytes, but has ${bytes.length}`);
-  if (crc32(bytes.subarray(HEADER)) !== crc) damaged("its checksum does not fit");
+  if (crc32(bytes.subarray(16)) !== crc) damaged("its checksum does not fit");
   let at = HEADER;
   const [meta, trie, scores, charsmap] = lengths.map((length) => {
     const section = bytes.subarray(at, at + length);

@@ -1,7 +1,7 @@
 import { RerankError, show } from "../errors.js";
 import type { AddedToken } from "./added-tokens.js";
 import { Normalizer } from "./charsmap.js";
-import { buildTrie } from "./trie.js";
+import { buildTrie, type Keys } from "./trie.js";
 import type { UnigramData } from "./unigram.js";
 
 type Json = Record<string, unknown>;
@@ -53,28 +53,59 @@ function isFoundInPlainText(token: AddedToken, charsmap: Uint8Array | undefined)
 }
 
 function build(vocab: Piece[], unkId: number, special: Set<number>, charsmap: Uint8Array | undefined): UnigramData {
-  const usable: { text: string; id: number }[] = [];
   const scores = new Float32Array(vocab.length);
+  const writer = new KeyWriter(vocab);
   let worst = Number.POSITIVE_INFINITY;
-  let wordwise = true;
   for (const [id, [piece, score]] of vocab.entries()) {
     scores[id] = score;
-    if (id === unkId || special.has(id) || piece === "") continue;
+    if (id === unkId || special.has(id)) continue;
     worst = Math.min(worst, scores[id]!);
-    // a text has no spaces left when pieces are looked up
-    if (piece.includes(" ")) continue;
-    const text = piece.replaceAll(META, " ");
-    if (text.lastIndexOf(" ") > 0) wordwise = false;
-    usable.push({ text, id });
+    writer.add(piece, id);
   }
-  usable.sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0));
-  const encoder = new TextEncoder();
-  const trie = buildTrie(
-    usable.map(({ text }) => encoder.encode(text)),
-    usable.map(({ id }) => id),
-  );
-  if (!Number.isFinite(worst)) worst = 0;
-  return { trie, scores, unkId, unkScore: Math.fround(worst - 10), wordwise, charsmap };
+  const unkScore = Math.fround((Number.isFinite(worst) ? worst : 0) - 10);
+  return { trie: buildTrie(writer.keys()), scores, unkId, unkScore, wordwise: writer.wordwise, charsmap };
+}
+
+/** Pieces as bytes, a space for U+2581. */
+class KeyWriter {
+  /** No piece has a space but at its start. */
+  wordwise = true;
+  readonly #bytes: Uint8Array;
+  readonly #starts: Int32Array;
+  readonly #values: Int32Array;
+  readonly #encoder = new TextEncoder();
+  #count = 0;
+
+  constructor(vocab: readonly Piece[]) {
+    this.#bytes = new Uint8Array(vocab.reduce((sum, [piece]) => sum + 3 * piece.length, 0));
+    this.#starts = new Int32Array(vocab.length + 1);
+    this.#values = new Int32Array(vocab.length);
+  }
+
+  add(piece: string, id: number): void {
+    // no text has a space of its own left when pieces are looked up
+    if (piece === "" || piece.includes(" ")) return;
+    const start = this.#starts[this.#count]!;
+    const text = piece.replaceAll(META, " ");
+    if (text.lastIndexOf(" ") > 0) this.wordwise = false;
+    let end = start;
+    for (let i = 0; i < text.length && end >= start; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit < 0x80) this.#bytes[end++] = unit;
+      else end = -1;
+    }
+    if (end < start) end = start + this.#encoder.encodeInto(text, this.#bytes.subarray(start)).written;
+    this.#values[this.#count++] = id;
+    this.#starts[this.#count] = end;
+  }
+
+  keys(): Keys {
+    return {
+      bytes: this.#bytes,
+      starts: this.#starts.subarray(0, this.#count + 1),
+      values: this.#values.subarray(0, this.#count),
+    };
+  }
 }
 
 /** What SentencePiece's normaliser became, and whether runs of spaces become one. */

@@ -5,6 +5,7 @@ import { openCompiled, packCompiled } from "./compiled.js";
 import { readUnigram } from "./recognize.js";
 import { type PairTemplate, readTemplate } from "./template.js";
 import { Unigram, type UnigramData } from "./unigram.js";
+import { readWordPiece, WordPiece } from "./wordpiece.js";
 
 /** A query and a passage as one row of model input. */
 export interface EncodedPair {
@@ -15,7 +16,8 @@ export interface EncodedPair {
 }
 
 type Json = Record<string, unknown>;
-type Encode = (text: string, limit: number) => ArrayLike<number>;
+/** Returns the ids of a text; with more than `limit` of them it may stop early. */
+type Encode = (text: string, limit: number) => number[];
 /** All that pairs need besides the encoder. */
 interface Layout {
   template: PairTemplate;
@@ -51,7 +53,9 @@ export class PairTokenizer {
     const added = addedTokens(json);
     const unigram = readUnigram(json, added);
     if (unigram) return PairTokenizer.#ofUnigram(layout, unigram, added);
-    return new PairTokenizer(layout, libraryEncoder(json, config), () => undefined);
+    const wordPiece = added.some((token) => token.normalized) ? undefined : readWordPiece(json);
+    const encode = wordPiece ? ownEncoder(new WordPiece(wordPiece), added) : libraryEncoder(json, config);
+    return new PairTokenizer(layout, encode, () => undefined);
   }
 
   /** Opens what `compile` returned, in a few milliseconds; throws `MODEL_INVALID` when it is of another version or damaged. */
@@ -64,7 +68,7 @@ export class PairTokenizer {
   static #ofUnigram(layout: Layout, data: UnigramData, added: AddedToken[]): PairTokenizer {
     const { trie, scores, charsmap, ...numbers } = data;
     const compile = () => packCompiled({ meta: { layout, added, numbers }, trie, scores, charsmap });
-    return new PairTokenizer(layout, unigramEncoder(data, added), compile);
+    return new PairTokenizer(layout, ownEncoder(new Unigram(data), added), compile);
   }
 
   /** A form of this tokenizer that opens fast; `undefined` for kinds that have none (all but unigram models). */
@@ -78,7 +82,7 @@ export class PairTokenizer {
    */
   encode(text: string, limit = Number.POSITIVE_INFINITY): Int32Array {
     const ids = this.#encode(text, limit);
-    return Int32Array.from({ length: Math.min(ids.length, limit) }, (_, i) => ids[i]!);
+    return new Int32Array(ids.length > limit ? ids.slice(0, limit) : ids);
   }
 
   /**
@@ -110,14 +114,13 @@ export class PairTokenizer {
 
 type UnigramNumbers = Omit<UnigramData, "trie" | "scores" | "charsmap">;
 
-function unigramEncoder(data: UnigramData, added: AddedToken[]): Encode {
-  const unigram = new Unigram(data);
+function ownEncoder(model: Unigram | WordPiece, added: AddedToken[]): Encode {
   const tokens = new AddedTokens(added);
   return (text, limit) => {
     const ids: number[] = [];
     for (const part of tokens.split(text)) {
       if (typeof part === "number") ids.push(part);
-      else unigram.encode(part, ids, limit);
+      else model.encode(part, ids, limit);
       if (ids.length >= limit) break;
     }
     return ids;

@@ -1,0 +1,97 @@
+type Json = Record<string, unknown>;
+
+/** `[UNK]` and `##` and the rest of a tokenizer.json that is BERT's own. */
+export interface WordPieceData {
+  vocab: Map<string, number>;
+  unkId: number;
+  /** Marks a piece that is not the start of a word. */
+  prefix: string;
+  /** Longer words, in characters, are unknown. */
+  longestWord: number;
+  cleanText: boolean;
+  chineseChars: boolean;
+  stripAccents: boolean;
+  lowercase: boolean;
+}
+
+/** BERT's tokenizer out of a tokenizer.json, or `undefined` where the file says anything else. */
+export function readWordPiece(json: Json): WordPieceData | undefined {
+  const model = json.model as Json | undefined;
+  const normalizer = json.normalizer as Json | undefined;
+  if (model?.type !== "WordPiece" || normalizer?.type !== "BertNormalizer") return undefined;
+  if ((json.pre_tokenizer as Json | undefined)?.type !== "BertPreTokenizer") return undefined;
+  if (typeof model.vocab !== "object" || model.vocab === null) return undefined;
+  const vocab = new Map(Object.entries(model.vocab as Record<string, number>));
+  const unkId = vocab.get(String(model.unk_token ?? "[UNK]"));
+  const lowercase = normalizer.lowercase !== false;
+  if (unkId === undefined || ![...vocab.values()].every((id) => Number.isSafeInteger(id) && id >= 0)) return undefined;
+  return {
+    vocab,
+    unkId,
+    prefix: String(model.continuing_subword_prefix ?? "##"),
+    longestWord: Number(model.max_input_chars_per_word ?? 100),
+    cleanText: normalizer.clean_text !== false,
+    chineseChars: normalizer.handle_chinese_chars !== false,
+    stripAccents: (normalizer.strip_accents as boolean | null | undefined) ?? lowercase,
+    lowercase,
+  };
+}
+
+const PUNCTUATION = "!-\\/:-@\\[-`{-~\\p{P}";
+const WORDS = new RegExp(`[${PUNCTUATION}]|[^\\p{White_Space}${PUNCTUATION}]+`, "gu");
+/** "Other" characters and U+FFFD, but not the three that count as white space. */
+const CONTROL = /[^\P{C}\t\n\r]|\uFFFD/gu;
+/** https://github.com/huggingface/tokenizers/blob/main/tokenizers/src/normalizers/bert.rs, is_chinese_char */
+const CHINESE =
+  /[\u4E00-\u9FFF\u3400-\u4DBF\u{20000}-\u{2A6DF}\u{2A700}-\u{2B73F}\u{2B740}-\u{2B81F}\u{2B920}-\u{2CEAF}\uF900-\uFAFF\u{2F800}-\u{2FA1F}]/gu;
+
+/** BERT's tokenizer as Hugging Face's fast one does it: clean-up, words and punctuation, longest pieces first. */
+export class WordPiece {
+  readonly #data: WordPieceData;
+
+  constructor(data: WordPieceData) {
+    this.#data = data;
+  }
+
+  /** Appends the ids of one text to `ids`, about `limit` of them: more is allowed, fewer is not. */
+  encode(text: string, ids: number[], limit: number): void {
+    for (const [word] of this.#normalize(text).matchAll(WORDS)) {
+      this.#split(word, ids);
+      if (ids.length >= limit) return;
+    }
+  }
+
+  #normalize(text: string): string {
+    const { cleanText, chineseChars, stripAccents, lowercase } = this.#data;
+    let out = text.replace(/\p{Cs}/gu, "\uFFFD"); // lone surrogates as UTF-8 encoding would write them
+    if (cleanText) out = out.replace(CONTROL, "");
+    if (chineseChars) out = out.replace(CHINESE, " $& ");
+    if (stripAccents) out = out.normalize("NFD").replace(/\p{Mn}/gu, "");
+    // every character by itself, so that no sigma becomes a final one
+    return lowercase ? out.replaceAll("Σ", "σ").toLowerCase() : out;
+  }
+
+  #split(word: string, ids: number[]): void {
+    const { vocab, unkId, prefix, longestWord } = this.#data;
+    const first = ids.length;
+    let at = isLongerThan(word, longestWord) ? -1 : 0;
+    while (at >= 0 && at < word.length) {
+      let end = word.length;
+      let id: number | undefined;
+      for (; end > at && id === undefined; end--) {
+        id = vocab.get(at === 0 ? word.slice(0, end) : prefix + word.slice(at, end));
+      }
+      if (id !== undefined) ids.push(id);
+      at = id === undefined ? -1 : end + 1;
+    }
+    if (at < 0) {
+      ids.length = first;
+      ids.push(unkId);
+    }
+  }
+}
+
+/** Whether a word has more characters (not UTF-16 units) than `limit`. */
+function isLongerThan(word: string, limit: number): boolean {
+  return word.length > limit && (word.length > 2 * limit || [...word].length > limit);
+}

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { text } from "node:stream/consumers";
+import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { startChatServer } from "../support/chat-server.js";
+
+const REFUND = "Can I get my money back if I cancel?";
+
+/** Runs a compiled example with no language model in its environment but the given one. */
+async function run(name: string, args: string[] = [], { env = {}, input = "" } = {}): Promise<string> {
+  const script = fileURLToPath(new URL(`../../examples/${name}.js`, import.meta.url));
+  const { OPENAI_BASE_URL, OPENAI_API_KEY, OPENAI_MODEL, OLLAMA_HOST, OLLAMA_MODEL, ...clean } = process.env;
+  const child = spawn(process.execPath, [script, ...args], { env: { ...clean, ...env }, timeout: 60_000 });
+  child.stdin.end(input);
+  const [stdout, stderr, code] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    new Promise((resolve) => child.on("close", resolve)),
+  ]);
+  assert.equal(code, 0, `${name} failed:\n${stderr}\n${stdout}`);
+  return stdout;
+}
+
+/** The scores that a text shows, in its order. */
+function scoresIn(output: string): number[] {
+  return (output.match(/\b[01]\.\d{3}\b/g) ?? []).map(Number);
+}
+
+function assertDescending(scores: number[], count: number): void {
+  assert.equal(scores.length, count);
+  assert.deepEqual(
+    scores,
+    scores.toSorted((a, b) => b - a),
+  );
+}
+
+describe("examples", () => {
+  it("core: ranks in English and Chinese", async () => {
+    const output = await run("core");
+    const [english, chinese, pair] = output.split(/(?=如何更换|Raw score)/) as [string, string, string];
+    assertDescending(scoresIn(english), 3);
+    assertDescending(scoresIn(chinese), 3);
+    assert.match(english.split("\n")[2]!, /failed disk/);
+    assert.match(chinese.split("\n")[1]!, /硬盘/);
+    assert.match(pair, /one pair: -?\d+\.\d\d/);
+  });
+
+  it("langchain-compression: shows what moved", async () => {
+    const output = await run("langchain-compression");
+    assertDescending(scoresIn(output), 3);
+    assert.match(output, /Refunds\s+\(was number \d+\)/);
+  });
+
+  it("llamaindex-query-engine: shows what the model gets to read", async () => {
+    const output = await run("llamaindex-query-engine");
+    assertDescending(scoresIn(output), 3);
+    assert.match(output, /When the passphrase is lost/);
+    assert.match(output, /Set OPENAI_BASE_URL or OLLAMA_HOST/);
+  });
+
+  it("llamaindex-query-engine: has the question answered where there is a model", async () => {
+    await using server = await startChatServer("They are gone.");
+    const output = await run("llamaindex-query-engine", [], { env: { OLLAMA_HOST: server.host } });
+    assert.match(output, /They are gone\./);
+    assert.match(server.requests[0]!.body.messages.at(-1)!.content, /We cannot recover it and have no second key/);
+  });
+
+  it("ai-sdk: ranks two of four", async () => {
+    const output = await run("ai-sdk");
+    assertDescending(scoresIn(output), 2);
+    assert.match(output.split("\n")[0]!, /orange, blinking/);
+  });
+});
+
+for (const name of ["rag-chatbot-langchain", "rag-chatbot-llamaindex"]) {
+  describe(name, () => {
+    it("quotes the best passages, and says so, without a language model", async () => {
+      const output = await run(name, [REFUND]);
+      assert.match(output, /No language model is set/);
+      assert.match(output, /cancel within 30 days, we return the whole amount/);
+      const sources = output.slice(output.indexOf("Sources"));
+      assertDescending(scoresIn(sources), 3);
+      assert.match(sources, /\[1\] \d\.\d{3} {2}.+ › .+ {2}\S+\.md/);
+      assert.match(sources, /Plans and billing › Refunds {2}billing\.md/);
+    });
+
+    it("answers Chinese questions from Chinese passages", async () => {
+      const output = await run(name, ["忘记恢复口令怎么办？"]);
+      assert.match(output, /我们无法找回恢复口令/);
+      assert.match(output, /zh-encryption\.md/);
+    });
+
+    it("talks on through a pipe and remembers the conversation", async () => {
+      await using server = await startChatServer("Yes, within 30 days [1].");
+      const env = { OPENAI_BASE_URL: `http://${server.host}/v1`, OPENAI_API_KEY: "k", OPENAI_MODEL: "m" };
+      const output = await run(name, [], { env, input: `${REFUND}\n\nHow long is the warranty?\n` });
+      assert.equal(output.split("Yes, within 30 days [1].").length, 3);
+      assert.equal(output.split("Sources").length, 3);
+      const [first, second] = server.requests as [(typeof server.requests)[0], (typeof server.requests)[0]];
+      assert.equal(server.requests.length, 2);
+      assert.deepEqual([first.body.model, first.body.stream, first.authorization], ["m", true, "Bearer k"]);
+      const [system] = first.body.messages as [{ role: string; content: string }];
+      assert.equal(system.role, "system");
+      assert.match(system.content, /\[1\] .+[\s\S]*\[2\] .+[\s\S]*\[3\] /);
+      assert.doesNotMatch(system.content, /\[4\] /);
+      assert.match(system.content, /we return the whole amount/);
+      assert.equal(first.body.messages.at(-1)!.content, REFUND);
+      assert.deepEqual(
+        second.body.messages.slice(1).map(({ role, content }) => [role, content]),
+        [
+          ["user", REFUND],
+          ["assistant", "Yes, within 30 days [1]."],
+          ["user", "How long is the warranty?"],
+        ],
+      );
+      assert.match(second.body.messages[0]!.content, /warranty of five years/);
+    });
+
+    it("reports an endpoint that fails, and goes on", async () => {
+      await using server = await startChatServer("", 500);
+      const env = { OLLAMA_HOST: server.host };
+      const output = await run(name, [], { env, input: `${REFUND}\n${REFUND}\n` });
+      assert.equal(server.requests.length, 2);
+      assert.doesNotMatch(output, /Sources/);
+    });
+
+    it("reads another folder", async () => {
+      const docs = fileURLToPath(new URL("../../../examples/docs/", import.meta.url));
+      assert.match(await run(name, ["--docs", docs, "warranty"]), /warranty\.md/);
+    });
+  });
+}

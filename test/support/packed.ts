@@ -9,6 +9,8 @@ export const run = promisify(execFile);
 /** The manifest as it stands in the repository. */
 export const manifest = JSON.parse(readFileSync(join(repoRoot, "package.json"), "utf8")) as {
   name: string;
+  version: string;
+  bin: Record<"bge-reranker", string>;
   dependencies: Record<string, string>;
   peerDependencies?: Record<string, string>;
   peerDependenciesMeta?: Record<string, { optional?: boolean }>;

@@ -31,8 +31,10 @@ export interface Best {
   span: [start: number, end: number];
 }
 
-/** How many pairs of one request are tokenized ahead, and for how long at a time: enough to find like lengths. */
+/** How many pairs of one request, and of all, are tokenized ahead: enough to find like lengths. */
 const LOOKAHEAD = 512;
+const LOOKAHEAD_ALL = 2048;
+/** For how long one batch may be kept waiting for that. */
 const LOOKAHEAD_MS = 20;
 
 /**
@@ -71,14 +73,21 @@ export class Queue {
   take(budget: number, mixed: boolean): Item[] {
     const seed = this.pickRequest();
     if (!seed) return [];
-    this.tokenizeAhead(seed);
+    const deadline = performance.now() + LOOKAHEAD_MS;
+    this.tokenizeAhead(seed, 1, LOOKAHEAD, deadline);
     const first = seed.waiting.pop();
     if (!first) return [];
     const length = first.pair.ids.length;
     const batch = [first];
     const room = () => (batch.length + 1) * length <= budget;
     // The seed's own pairs first: they are the longest it has, so the nearest below the batch's length.
+    let spare = this.spare();
     for (const request of [seed, ...this.others(seed)]) {
+      if (!room()) break;
+      if (request !== seed) {
+        const most = Math.min(LOOKAHEAD, request.waiting.length + spare);
+        spare -= this.tokenizeAhead(request, 0, most, deadline);
+      }
       while (room()) {
         const item = takeUpTo(request.waiting, length, mixed);
         if (!item) break;
@@ -89,7 +98,14 @@ export class Queue {
   }
 
   private others(seed: Request): Request[] {
-    return [...this.requests.values()].filter((request) => request !== seed && request.waiting.length > 0);
+    return [...this.requests.values()].filter((request) => request !== seed && request.remaining > 0);
+  }
+
+  /** How many more pairs may be tokenized ahead. */
+  private spare(): number {
+    let spare = LOOKAHEAD_ALL;
+    for (const { waiting } of this.requests.values()) spare -= waiting.length;
+    return Math.max(0, spare);
   }
 
   private pickRequest(): Request | undefined {
@@ -98,17 +114,18 @@ export class Queue {
     return requests.reduce<Request | undefined>((a, b) => (a && a.remaining <= b.remaining ? a : b), undefined);
   }
 
-  private tokenizeAhead(request: Request): void {
-    let added = false;
-    const start = performance.now();
-    while (request.waiting.length < LOOKAHEAD) {
-      if (request.waiting.length > 0 && performance.now() - start > LOOKAHEAD_MS) break;
+  /** Tokenizes until `least` pairs wait, and on to `most` unless the deadline passes; returns how many were added. */
+  private tokenizeAhead(request: Request, least: number, most: number, deadline: number): number {
+    const before = request.waiting.length;
+    while (request.waiting.length < most) {
+      if (request.waiting.length >= least && performance.now() > deadline) break;
       const items = request.next();
       if (!items) break;
       request.waiting.push(...items);
-      added = true;
     }
-    if (added) request.waiting.sort((a, b) => a.pair.ids.length - b.pair.ids.length);
+    const added = request.waiting.length - before;
+    if (added > 0) request.waiting.sort((a, b) => a.pair.ids.length - b.pair.ids.length);
+    return added;
   }
 }
 

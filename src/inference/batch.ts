@@ -16,7 +16,7 @@ export interface Batch {
 /** Puts pairs into one rectangle. */
 export function makeBatch(pairs: readonly EncodedPair[], padId: number): Batch {
   const lengths = pairs.map((pair) => pair.ids.length);
-  const length = Math.max(...lengths);
+  const length = lengths.reduce((longest, next) => Math.max(longest, next), 0);
   const ids = new Int32Array(pairs.length * length);
   pairs.forEach((pair, row) => {
     ids.set(pair.ids, row * length);

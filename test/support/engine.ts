@@ -1,0 +1,88 @@
+import { readFileSync } from "node:fs";
+import { openEncoder } from "../../src/graph/model.js";
+import { Engine, type ScoreRequest, type ScoreResult } from "../../src/inference/engine.js";
+import type { LoadedModel } from "../../src/inference/load.js";
+import { createSession, type GraphModel, type Session } from "../../src/inference/session.js";
+import { PairTokenizer } from "../../src/inference/tokenize.js";
+import { parseConfig } from "../../src/model/config.js";
+import { resolveModel } from "../../src/model/files.js";
+
+/** A checkpoint's graph: with a mask, as on GPUs, or without. */
+export async function openGraph(folder: string, masked: boolean, warnings: string[] = []): Promise<GraphModel> {
+  const files = await resolveModel(folder);
+  const arch = parseConfig(JSON.parse(readFileSync(files.paths["config.json"]!, "utf8")));
+  const device = masked ? "webgpu" : "cpu";
+  return openEncoder(files, arch, { dtype: "fp32", device }, (message) => warnings.push(message));
+}
+
+/** The same, opened on the CPU. */
+export async function openSession(folder: string, masked: boolean, warnings?: string[]): Promise<Session> {
+  return createSession(await openGraph(folder, masked, warnings), { name: "cpu", index: 0 });
+}
+
+export async function openTokenizer(folder: string): Promise<PairTokenizer> {
+  const { paths } = await resolveModel(folder);
+  return PairTokenizer.create(readFileSync(paths["tokenizer.json"]!), readFileSync(paths["tokenizer_config.json"]!));
+}
+
+/** What an engine needs of a model; the session may be a made-up one. */
+export function loadedModel(parts: Partial<LoadedModel> & Pick<LoadedModel, "session" | "tokenizer">): LoadedModel {
+  const info = {
+    model: "test",
+    revision: undefined,
+    architecture: "test",
+    device: "cpu",
+    dtype: "fp32",
+    maxLength: 512,
+  };
+  return { info, limit: 512, batchTokens: 1024, masked: true, warnings: [], ...parts };
+}
+
+/** Runs requests through an engine and collects what comes out, by request. */
+export class EngineRun {
+  readonly engine: Engine;
+  /** All results and failures, in order. */
+  readonly log: { id: number; indices: number[] | "failed" }[] = [];
+  readonly logits = new Map<number, number[]>();
+  readonly spans = new Map<number, ([number, number] | undefined)[]>();
+  readonly failures = new Map<number, unknown>();
+  readonly #waiting = new Map<number, { left: number; done: () => void }>();
+
+  constructor(model: LoadedModel) {
+    this.engine = new Engine(model, {
+      result: (result) => this.#take(result),
+      failure: (id, error) => {
+        this.failures.set(id, error);
+        this.log.push({ id, indices: "failed" });
+        this.#finish(id);
+      },
+    });
+  }
+
+  /** Resolves when the request has been answered, by scores or by a failure. */
+  submit(id: number, queries: string[], passages: string[], more: Partial<ScoreRequest> = {}): Promise<void> {
+    this.logits.set(id, []);
+    this.spans.set(id, []);
+    return new Promise((done) => {
+      this.#waiting.set(id, { left: passages.length, done });
+      this.engine.submit({ id, queries, passages, queryOf: undefined, maxLength: 512, overflow: "truncate", ...more });
+    });
+  }
+
+  #take({ id, indices, logits, spans }: ScoreResult): void {
+    this.log.push({ id, indices });
+    for (const [place, index] of indices.entries()) {
+      if (this.logits.get(id)![index] !== undefined) throw new Error(`passage ${index} of ${id} was answered twice`);
+      this.logits.get(id)![index] = logits[place]!;
+      this.spans.get(id)![index] = spans?.[place];
+    }
+    const waiting = this.#waiting.get(id);
+    if (waiting) waiting.left -= indices.length;
+    if (waiting?.left === 0) this.#finish(id);
+  }
+
+  #finish(id: number): void {
+    this.#waiting.get(id)?.done();
+    this.#waiting.delete(id);
+  }
+}

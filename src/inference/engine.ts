@@ -159,7 +159,10 @@ export class Engine {
   }
 
   /** The passage's score once its last window is in. */
-  private keepBest({ request, index, span }: Item, logit: number): { logit: number; span?: [number, number] } | undefined {
+  private keepBest(
+    { request, index, span }: Item,
+    logit: number,
+  ): { logit: number; span?: [number, number] } | undefined {
     const best = span && request.best.get(index);
     if (!best) return { logit };
     if (logit > best.logit) Object.assign(best, { logit, span });
@@ -173,15 +176,21 @@ export class Engine {
   }
 }
 
+/** In the words of ONNX Runtime, CUDA, cuDNN, Vulkan, Direct3D, C++ and V8. */
+const OUT_OF_MEMORY =
+  /out[ _]?of[ _]?(?:(?:device|host)[ _])?memory|not enough memory|bad_alloc|failed to allocate|alloc(?:ation)?[ _]failed|\bOOM\b/i;
+
 function isOutOfMemory(error: unknown): boolean {
-  return /out of memory|bad_alloc|failed to allocate|allocation failed|OOM/i.test(String(error));
+  return OUT_OF_MEMORY.test(String(error));
 }
 
 function inferenceError(error: unknown, outOfMemory: boolean): RerankError {
   if (error instanceof RerankError) return error;
   const message = error instanceof Error ? error.message : String(error);
   return outOfMemory
-    ? new RerankError("OUT_OF_MEMORY", `One pair alone does not fit into memory: ${message}. Lower maxLength.`, { cause: error })
+    ? new RerankError("OUT_OF_MEMORY", `One pair alone does not fit into memory: ${message}. Lower maxLength.`, {
+        cause: error,
+      })
     : new RerankError("DEVICE_UNAVAILABLE", `Inference failed on this device: ${message}.`, { cause: error });
 }
 

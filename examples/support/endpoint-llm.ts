@@ -31,7 +31,11 @@ export class EndpointLLM extends BaseLLM {
   override async chat(
     params: LLMChatParamsStreaming | LLMChatParamsNonStreaming,
   ): Promise<ChatResponse | AsyncIterable<ChatResponseChunk>> {
-    const chunks = toChunks(streamChat(this.endpoint, params.messages.map(plain)));
+    // ContextChatEngine adds the context as last message, and most models want instructions to come first.
+    const messages = params.messages
+      .map(plain)
+      .sort((a, b) => Number(b.role === "system") - Number(a.role === "system"));
+    const chunks = toChunks(streamChat(this.endpoint, messages));
     if (params.stream) return chunks;
     let content = "";
     for await (const { delta } of chunks) content += delta;

@@ -62,7 +62,7 @@ export class Engine {
   }
 
   private prepare(score: ScoreRequest): Request {
-    const { id, queries, passages, queryOf } = score;
+    const { id, queries, passages, queryOf, maxLength } = score;
     const queryIds = new Map<number, ArrayLike<number>>();
     let index = 0;
     const request: Request = {
@@ -74,7 +74,7 @@ export class Engine {
         if (index >= passages.length) return undefined;
         try {
           const query = queryOf?.[index] ?? 0;
-          if (!queryIds.has(query)) queryIds.set(query, this.model.tokenizer.encode(queries[query]!));
+          if (!queryIds.has(query)) queryIds.set(query, this.model.tokenizer.encode(queries[query]!, maxLength));
           return this.items(request, index, queryIds.get(query)!, score);
         } catch (error) {
           this.fail(request, error);
@@ -92,10 +92,11 @@ export class Engine {
     const { tokenizer } = this.model;
     const { maxLength, overflow } = score;
     const text = score.passages[index]!;
-    const ids = tokenizer.encode(text);
     if (overflow === "truncate") {
-      return [{ request, index, pair: tokenizer.pair(query, ids, maxLength), span: undefined }];
+      const pair = tokenizer.pair(query, tokenizer.encode(text, maxLength), maxLength);
+      return [{ request, index, pair, span: undefined }];
     }
+    const ids = tokenizer.encode(text);
     const room = maxLength - tokenizer.specialTokensPerPair - Math.min(query.length, Math.floor((maxLength * 3) / 4));
     const windows = splitPassage(text, ids, Math.max(1, room), (part) => tokenizer.encode(part));
     request.remaining += windows.length - 1;
@@ -138,19 +139,19 @@ export class Engine {
 
   private deliver(items: Item[], logits: ArrayLike<number>): void {
     const results = new Map<Request, ScoreResult>();
-    items.forEach((item, row) => {
+    for (const [row, item] of items.entries()) {
       const { request } = item;
       request.remaining--;
       const logit = logits[row]!;
-      if (!Number.isFinite(logit)) return this.fail(request, notFinite(logit));
+      if (!Number.isFinite(logit)) this.fail(request, notFinite(logit));
       const found = this.keepBest(item, logit);
-      if (!found) return;
+      if (!found) continue;
       const result = results.get(request) ?? { id: request.id, indices: [], logits: [], spans: item.span && [] };
       result.indices.push(item.index);
       result.logits.push(found.logit);
       if (found.span) result.spans?.push(found.span);
       results.set(request, result);
-    });
+    }
     for (const [request, result] of results) {
       if (!this.queue.has(request.id)) continue;
       if (request.remaining === 0) this.queue.remove(request.id);

@@ -1,13 +1,17 @@
 import type { Architecture } from "../model/config.js";
 import { headNames, prefix } from "../model/weights.js";
-import { Graph } from "./onnx.js";
-
-/** Adds the checkpoint's tensor of that name to the graph and returns its value name. */
-export type UseTensor = (name: string) => string;
+import type { Dense, UseTensor } from "./dense.js";
+import { DataType, type Graph } from "./onnx.js";
 
 export interface EncoderOptions {
+  /** Adds the checkpoint's tensor of that name to the graph and returns its value name. */
+  use: UseTensor;
+  /** How dense layers are computed. */
+  dense: Dense;
   /** With a mask the batch may hold pairs of different lengths, at the price of one addition per attention score. */
   mask: boolean;
+  /** Tensors are float16: dense layers and attention products run in it, sums, norms and softmax in float32. */
+  half?: boolean;
 }
 
 /**
@@ -18,10 +22,10 @@ export interface EncoderOptions {
  * Output: `logits` float [batch, 1].
  *
  * Hidden states stay two-dimensional, [batch * sequence, hidden], so that every dense layer is a Gemm whose transposed
- * weight is the tensor as PyTorch stores it. The head reads only the first token, so the last layer computes only that row.
+ * weight is the tensor as PyTorch stores it (see dense.ts). The head reads only the first token, so the last layer computes only that row.
  */
-export function buildEncoder(graph: Graph, arch: Architecture, use: UseTensor, options: EncoderOptions): void {
-  const net = new Encoder(graph, arch, use, options);
+export function buildEncoder(graph: Graph, arch: Architecture, options: EncoderOptions): void {
+  const net = new Encoder(graph, arch, options);
   let state = net.embed();
   for (let layer = 0; layer < arch.layers; layer++) state = net.layer(layer, state);
   net.head(state);
@@ -37,8 +41,7 @@ class Encoder {
   constructor(
     private readonly graph: Graph,
     private readonly arch: Architecture,
-    private readonly use: UseTensor,
-    options: EncoderOptions,
+    private readonly options: EncoderOptions,
   ) {
     this.base = prefix(arch);
     this.tokens = graph.input("input_ids", "int32", ["batch", "sequence"]);
@@ -46,18 +49,20 @@ class Encoder {
     const dims = graph.node("Shape", [this.tokens]);
     this.shape = graph.node("Concat", [dims, graph.constant("int64", [arch.hidden])], { axis: 0 });
     if (options.mask) {
-      const mask = graph.input("attention_bias", "float", ["batch", 1, 1, "sequence"]);
-      this.bias = mask;
+      this.bias = graph.input("attention_bias", "float", ["batch", 1, 1, "sequence"]);
     }
   }
 
   embed(): string {
     const { graph, base, arch } = this;
-    const table = (kind: string) => this.use(`${base}.embeddings.${kind}_embeddings.weight`);
-    const rows = (kind: string, ids: string) => graph.node("Gather", [table(kind), ids], { axis: 0 });
-    const types = arch.types > 1 ? rows("token_type", "token_type_ids") : table("token_type");
+    const table = (kind: string) => this.options.use(`${base}.embeddings.${kind}_embeddings.weight`);
+    const rows = (kind: string, ids: string) => this.wide(graph.node("Gather", [table(kind), ids], { axis: 0 }));
+    const types = arch.types > 1 ? rows("token_type", "token_type_ids") : this.wide(table("token_type"));
     const words = this.add(rows("word", this.tokens), types);
-    return this.norm(`${base}.embeddings.LayerNorm`, this.flat(this.add(words, this.positions(table("position")))));
+    return this.norm(
+      `${base}.embeddings.LayerNorm`,
+      this.flat(this.add(words, this.wide(this.positions(table("position"))))),
+    );
   }
 
   /** The position table's rows from the first position on, one for each token: [sequence, hidden] */
@@ -85,8 +90,8 @@ class Encoder {
   head(state: string): void {
     const [dense, out] = headNames(this.arch);
     const pooled = this.graph.node("Tanh", [this.dense(dense, state)]);
-    const weights = [this.use(`${out}.weight`), this.use(`${out}.bias`)];
-    this.graph.node("Gemm", [pooled, ...weights], { transB: 1 }, "logits");
+    const logits = this.dense(out, pooled);
+    this.graph.node("Identity", [logits], {}, "logits");
     this.graph.output("logits", "float", ["batch", 1]);
   }
 
@@ -115,19 +120,34 @@ class Encoder {
       return graph.node("Transpose", [graph.node("Reshape", [this.threeD(rows, one), split])], { perm });
     };
     const scaled = graph.node("Mul", [query, graph.constant("float", [size ** -0.5], [])]);
-    const logits = graph.node("MatMul", [heads(scaled, onePerPair, [0, 2, 1, 3]), heads(key, false, [0, 2, 3, 1])]);
+    const logits = this.matmul(heads(scaled, onePerPair, [0, 2, 1, 3]), heads(key, false, [0, 2, 3, 1]));
     const weights = graph.node("Softmax", [this.add(logits, bias)], { axis: -1 });
-    const context = graph.node("MatMul", [weights, heads(value, false, [0, 2, 1, 3])]);
+    const context = this.matmul(weights, heads(value, false, [0, 2, 1, 3]));
     return graph.node("Transpose", [context], { perm: [0, 2, 1, 3] });
   }
 
   private dense(name: string, rows: string): string {
-    return this.graph.node("Gemm", [rows, this.use(`${name}.weight`), this.use(`${name}.bias`)], { transB: 1 });
+    return this.wide(this.options.dense(this.graph, name, this.narrow(rows)));
   }
 
   private norm(name: string, rows: string): string {
-    const inputs = [rows, this.use(`${name}.weight`), this.use(`${name}.bias`)];
+    const parameter = (part: string) => this.wide(this.options.use(`${name}.${part}`));
+    const inputs = [rows, parameter("weight"), parameter("bias")];
     return this.graph.node("LayerNormalization", inputs, { axis: -1, epsilon: { float: this.arch.layerNormEps } });
+  }
+
+  private matmul(a: string, b: string): string {
+    return this.wide(this.graph.node("MatMul", [this.narrow(a), this.narrow(b)]));
+  }
+
+  /** To the weights' own number format. */
+  private narrow(value: string): string {
+    return this.options.half ? this.graph.node("Cast", [value], { to: DataType.float16 }) : value;
+  }
+
+  /** From the weights' own number format to float32. */
+  private wide(value: string): string {
+    return this.options.half ? this.graph.node("Cast", [value], { to: DataType.float }) : value;
   }
 
   private add(a: string, b: string): string {

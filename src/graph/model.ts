@@ -1,85 +1,171 @@
-import { realpathSync } from "node:fs";
-import { dirname, relative, sep } from "node:path";
+import { closeSync, openSync, readSync, realpathSync } from "node:fs";
 import type { GraphModel } from "../inference/session.js";
 import type { Architecture } from "../model/config.js";
-import { derive, type Derived, sourceKey } from "../model/derived.js";
+import { type Derived, derive, findDerived, type Producer, sourceKey, storeDerived } from "../model/derived.js";
 import type { ModelFiles } from "../model/files.js";
+import { toFloat16, toFloat32 } from "../model/floats.js";
 import type { TensorRef } from "../model/safetensors.js";
-import { checkFinite, openWeights } from "../model/weights.js";
-import type { DeviceName } from "../types.js";
-import { toFloat32 } from "./dtype.js";
+import { checkFinite, openWeights, readTensor } from "../model/weights.js";
+import { type Dense, gemm, int8, probed } from "./dense.js";
 import { buildEncoder } from "./encoder.js";
+import { ExternalWeights } from "./external.js";
+import { type Activations, INT8_FORMAT, type Int8Tensor, int8Layout, markEqualized, writeInt8 } from "./int8.js";
 import { Graph } from "./onnx.js";
 
-export interface EncoderChoice {
-  dtype: "fp32";
-  device: DeviceName;
+/** A checkpoint whose tensors are all there, of the right shape, finite, and float32: what every graph is made from. */
+export interface Checkpoint {
+  arch: Architecture;
+  weights: Map<string, TensorRef>;
+  /** The same tensors as the checkpoint has them, in F32, F16 or BF16. */
+  original: Map<string, TensorRef>;
+  /** The safetensors files, as real paths. */
+  shards: string[];
+  /** Content that has no file because no cache could be written, by the name that stands for its path. */
+  memory: Map<string, Uint8Array>;
 }
 
+type Warn = (message: string) => void;
+
 /**
- * A checkpoint as a graph that ONNX Runtime can open. F32 tensors are used where they lie, in the safetensors file;
- * F16 and BF16 tensors are converted once into our cache.
+ * Opens a checkpoint. F32 tensors stay where they lie, in the safetensors file; F16 and BF16 tensors are converted once
+ * into our cache. That all weights are finite is checked once, and remembered there.
  */
-export function openEncoder(
-  files: ModelFiles,
-  arch: Architecture,
-  { device }: EncoderChoice,
-  warn: (message: string) => void,
-): GraphModel {
+export function openCheckpoint(files: ModelFiles, arch: Architecture, warn: Warn): Checkpoint {
   const shards = Object.keys(files.paths)
     .filter((name) => name.endsWith(".safetensors"))
     .map((name) => realpathSync(files.paths[name]!));
   const weights = openWeights(shards, arch);
-  checkFinite(weights);
-  const masked = device !== "cpu";
-  const converted = convert(weights, shards, warn);
-  const places = [...new Set([...weights.values()].map((tensor) => tensor.file))];
-  const folder = commonFolder(places.filter((place) => place !== converted?.memory?.path));
-  const graph = new Graph();
-  const used = new Set<string>();
-  const use = (name: string) => {
-    if (!used.has(name)) {
-      const { file, shape, offset, length } = weights.get(name)!;
-      const location = file === converted?.memory?.path ? file : relative(folder, file).split(sep).join("/");
-      graph.initializer(name, "float", shape, { location, offset, length });
-      used.add(name);
-    }
-    return name;
+  const checked: Producer = (write) => {
+    checkFinite(weights);
+    write(Buffer.from("finite\n"));
   };
-  buildEncoder(graph, arch, use, { mask: masked });
-  return {
-    graph: graph.finish(arch.family),
-    folder,
-    masked,
-    ...(converted?.memory && { memory: [converted.memory] }),
-  };
+  derive(`${sourceKey(shards, "finite", 1)}.checked`, 7, checked, warn);
+  const checkpoint = { arch, weights, original: new Map(weights), shards, memory: new Map<string, Uint8Array>() };
+  widen(checkpoint, warn);
+  return checkpoint;
 }
 
 /** Moves every tensor that is not float32 into a derived file; `weights` then point there. */
-function convert(weights: Map<string, TensorRef>, shards: string[], warn: (message: string) => void) {
+function widen({ weights, shards, memory }: Checkpoint, warn: Warn): void {
   const narrow = [...weights].filter(([, tensor]) => tensor.dtype !== "F32");
-  if (narrow.length === 0) return undefined;
+  if (narrow.length === 0) return;
   const size = narrow.reduce((sum, [, tensor]) => sum + tensor.length * 2, 0);
-  const derived: Derived = derive(
-    `${sourceKey(shards, "float32", 1)}.f32`,
-    size,
-    (write) => {
-      for (const [, tensor] of narrow) toFloat32(tensor, write);
-    },
-    warn,
-  );
-  const file = "path" in derived ? derived.path : "converted-weights";
+  const produce: Producer = (write) => {
+    for (const [, tensor] of narrow) for (const chunk of readTensor(tensor)) write(toFloat32(chunk, tensor.dtype));
+  };
+  const file = place(derive(`${sourceKey(shards, "float32", 1)}.f32`, size, produce, warn), "float32", memory);
   let offset = 0;
   for (const [name, { shape, length }] of narrow) {
     weights.set(name, { file, dtype: "F32", shape, offset, length: length * 2 });
     offset += length * 2;
   }
-  return { memory: "data" in derived ? { path: file, data: derived.data } : undefined };
 }
 
-/** The deepest folder that holds all files: ONNX Runtime refuses external data outside the model's own folder. */
-function commonFolder(files: readonly string[]): string {
-  let folder = dirname(files[0] ?? process.cwd());
-  while (files.some((file) => !file.startsWith(folder.endsWith(sep) ? folder : folder + sep))) folder = dirname(folder);
-  return folder;
+/** The path of derived bytes, or the name under which they are now in `memory`. */
+function place(derived: Derived, name: string, memory: Map<string, Uint8Array>): string {
+  if ("path" in derived) return derived.path;
+  memory.set(name, derived.data);
+  return name;
+}
+
+/** The checkpoint in float32. @param mask whether one run may hold pairs of different lengths */
+export function fp32Graph(checkpoint: Checkpoint, mask: boolean): GraphModel {
+  return assemble(checkpoint, mask, [], (use) => gemm(use));
+}
+
+/**
+ * The checkpoint with half-precision weights, made once into our cache unless the checkpoint has them already. Dense
+ * layers and attention products run in float16, everything that could overflow there in float32.
+ */
+export function fp16Graph(checkpoint: Checkpoint, warn: Warn): GraphModel {
+  const { original, shards, memory } = checkpoint;
+  const halves = new Map([...original].filter(([, tensor]) => tensor.dtype === "F16"));
+  const others = [...original].filter(([, tensor]) => tensor.dtype !== "F16");
+  const bytesOf = (tensor: TensorRef) => (tensor.length / (tensor.dtype === "F32" ? 4 : 2)) * 2;
+  if (others.length > 0) {
+    const size = others.reduce((sum, [, tensor]) => sum + bytesOf(tensor), 0);
+    const produce: Producer = (write) => {
+      for (const [name, tensor] of others) {
+        for (const chunk of readTensor(tensor)) write(toFloat16(toFloat32(chunk, tensor.dtype), name));
+      }
+    };
+    const file = place(derive(`${sourceKey(shards, "float16", 1)}.f16`, size, produce, warn), "float16", memory);
+    let offset = 0;
+    for (const [name, tensor] of others) {
+      const length = bytesOf(tensor);
+      halves.set(name, { file, dtype: "F16", shape: tensor.shape, offset, length });
+      offset += length;
+    }
+  }
+  return assemble({ ...checkpoint, weights: halves }, true, [], (use) => gemm(use), true);
+}
+
+/** The float32 graph with an output for each dense layer's largest inputs, see {@link probed}. */
+export function probeGraph(checkpoint: Checkpoint): GraphModel {
+  return assemble(checkpoint, false, [], (use) => probed(gemm(use)));
+}
+
+/**
+ * The checkpoint with int8 weights in its encoder layers, made once into our cache; everything else stays float32.
+ * @param observe gives the activations that outlier channels are found by; asked only when the file has to be made
+ */
+export async function int8Graph(
+  checkpoint: Checkpoint,
+  observe: () => Promise<Activations>,
+  warn: Warn,
+): Promise<GraphModel> {
+  const { arch, weights, shards, memory } = checkpoint;
+  const { layers, size } = int8Layout(arch);
+  const name = `${sourceKey(shards, "int8", INT8_FORMAT)}.int8`;
+  const derived = findDerived(name) ?? storeDerived(name, size, writeInt8(arch, weights, await observe()), warn);
+  const file = place(derived, "int8", memory);
+  markEqualized(layers, (tensor) => readDerived(derived, tensor));
+  const parts = new Map<string, Int8Tensor>([...layers.values()].flatMap((layer) => [...layer.tensors]));
+  return assemble(checkpoint, false, [file], (use, add) => {
+    const useBoth = (part: string) => {
+      const tensor = parts.get(part);
+      return tensor ? add(part, tensor.type, tensor.shape, { file, ...tensor }) : use(part);
+    };
+    return int8(layers, useBoth, gemm(use));
+  });
+}
+
+function readDerived(derived: Derived, { offset, length }: Int8Tensor): Float32Array {
+  if ("data" in derived) return new Float32Array(derived.data.slice(offset, offset + length).buffer);
+  const bytes = new Uint8Array(length);
+  const fd = openSync(derived.path, "r");
+  try {
+    for (let done = 0; done < length; ) done += readSync(fd, bytes, done, length - done, offset + done);
+  } finally {
+    closeSync(fd);
+  }
+  return new Float32Array(bytes.buffer);
+}
+
+function assemble(
+  { arch, weights, memory }: Checkpoint,
+  mask: boolean,
+  moreFiles: string[],
+  makeDense: (use: (name: string) => string, add: ExternalWeights["add"]) => Dense,
+  half = false,
+): GraphModel {
+  const graph = new Graph();
+  const files = [...moreFiles, ...[...weights.values()].map((tensor) => tensor.file)];
+  const external = new ExternalWeights(
+    graph,
+    [...new Set(files)].filter((file) => !memory.has(file)),
+    memory,
+  );
+  const add: ExternalWeights["add"] = (...tensor) => external.add(...tensor);
+  const use = (name: string) => {
+    const tensor = weights.get(name)!;
+    return add(name, half ? "float16" : "float", tensor.shape, tensor);
+  };
+  buildEncoder(graph, arch, { mask, half, use, dense: makeDense(use, add) });
+  return {
+    graph: graph.finish(arch.family),
+    folder: external.folder,
+    masked: mask,
+    memory: [...memory].map(([path, data]) => ({ path, data })),
+  };
 }

@@ -1,11 +1,13 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import { RerankError, show } from "../errors.js";
-import { openEncoder } from "../graph/model.js";
+import { type Checkpoint, fp16Graph, fp32Graph, int8Graph, openCheckpoint, probeGraph } from "../graph/model.js";
 import { parseConfig } from "../model/config.js";
+import { findDerived, sourceKey, storeDerived } from "../model/derived.js";
 import type { ModelFiles } from "../model/files.js";
-import type { Device, Dtype, RerankerInfo } from "../types.js";
-import { candidates, type DeviceId, deviceFailure, deviceLabel, type Machine, REMEDY, thisMachine } from "./devices.js";
+import type { Device, DeviceName, Dtype, RerankerInfo } from "../types.js";
 import { makeBatch } from "./batch.js";
+import { observeActivations } from "./calibration.js";
+import { candidates, type DeviceId, deviceFailure, deviceLabel, type Machine, REMEDY, thisMachine } from "./devices.js";
 import { createSession, type GraphModel, type Session } from "./session.js";
 import { PairTokenizer } from "./tokenize.js";
 
@@ -38,31 +40,65 @@ const DEFAULT_MAX_LENGTH = 512;
 /** Model files to a running session: reads the configuration, tries the devices one by one, scores one pair. */
 export async function loadModel(spec: LoadSpec, machine: Machine = thisMachine()): Promise<LoadedModel> {
   const { files } = spec;
+  const warnings = new Set<string>();
+  const warn = (message: string) => void warnings.add(message);
   const config = readJson(files, "config.json");
-  const tokenizer = PairTokenizer.create(read(files, "tokenizer.json"), optionalJson(files, "tokenizer_config.json"));
-  const warnings: string[] = [];
   const onnx = files.paths["onnx/model.onnx"];
   const architecture = onnx ? undefined : parseConfig(config);
-  const open = (device: DeviceId): Promise<GraphModel> | GraphModel =>
-    architecture
-      ? openEncoder(files, architecture, { dtype: "fp32", device: device.name }, (message) => warnings.push(message))
-      : { graph: onnx!, masked: true };
-  const { session, model, device } = await firstThatWorks(spec.device, machine, open, tokenizer, warnings);
   const limit = architecture?.maxLength ?? positiveInteger(config.max_position_embeddings) ?? DEFAULT_MAX_LENGTH;
+  const tokenizer = openTokenizer(files, warn);
+  const source: GraphSource = architecture
+    ? checkpointSource(openCheckpoint(files, architecture, warn), tokenizer, limit, warn)
+    : { dtypes: () => ["fp32"], graph: () => ({ graph: onnx!, masked: true }) };
+  const { session, model, device, dtype } = await firstThatWorks(spec, machine, source, tokenizer, warn);
   return {
     session,
     tokenizer,
     limit,
     masked: model.masked,
-    batchTokens: spec.batchTokens ?? (device.name === "cpu" ? 1024 : 16384),
-    warnings,
+    // An int8 run holds one pair: its activations share one scale.
+    batchTokens: dtype === "int8" ? 1 : (spec.batchTokens ?? (device.name === "cpu" ? 1024 : 16384)),
+    warnings: [...warnings],
     info: {
       model: files.model,
       revision: files.revision,
       architecture: architecture?.family ?? "onnx",
       device: deviceLabel(device),
-      dtype: "fp32",
+      dtype,
       maxLength: Math.min(DEFAULT_MAX_LENGTH, limit),
+    },
+  };
+}
+
+/** Where a session's graph comes from, in the number formats that it can be had in. */
+interface GraphSource {
+  /** Formats for a device, best first. */
+  dtypes(device: DeviceName): RunDtype[];
+  graph(device: DeviceName, dtype: RunDtype): Promise<GraphModel> | GraphModel;
+}
+
+type RunDtype = Exclude<Dtype, "auto">;
+
+function checkpointSource(
+  checkpoint: Checkpoint,
+  tokenizer: PairTokenizer,
+  limit: number,
+  warn: (message: string) => void,
+): GraphSource {
+  const observe = async () => {
+    const session = await createSession(probeGraph(checkpoint), { name: "cpu", index: 0 });
+    try {
+      return await observeActivations(session, tokenizer, Math.min(limit, DEFAULT_MAX_LENGTH));
+    } finally {
+      await session.release();
+    }
+  };
+  return {
+    dtypes: (device) => (device === "cpu" ? ["fp32", "int8"] : ["fp16", "fp32"]),
+    graph: (device, dtype) => {
+      if (dtype === "int8") return int8Graph(checkpoint, observe, warn);
+      if (dtype === "fp16") return fp16Graph(checkpoint, warn);
+      return fp32Graph(checkpoint, device !== "cpu");
     },
   };
 }
@@ -71,33 +107,74 @@ interface Opened {
   session: Session;
   model: GraphModel;
   device: DeviceId;
+  dtype: RunDtype;
 }
 
 async function firstThatWorks(
-  wanted: Device,
+  { device: wanted, dtype }: LoadSpec,
   machine: Machine,
-  open: (device: DeviceId) => Promise<GraphModel> | GraphModel,
+  source: GraphSource,
   tokenizer: PairTokenizer,
-  warnings: string[],
+  warn: (message: string) => void,
 ): Promise<Opened> {
-  const { tries } = candidates(wanted, machine);
   const failures: string[] = [];
-  for (const device of tries) {
-    const model = await open(device);
+  const tries = candidates(wanted, machine).tries.flatMap((device) =>
+    chooseDtypes(dtype, source.dtypes(device.name), device).map((dtype) => ({ device, dtype })),
+  );
+  for (const { device, dtype } of tries) {
     try {
+      const model = await source.graph(device.name, dtype);
       const session = await createSession(model, device);
-      await session.run(makeBatch([tokenizer.pair(tokenizer.encode("a"), tokenizer.encode("b"), 16)], tokenizer.padId));
+      await scoreOnce(session, tokenizer);
       if (failures.length > 0) {
-        warnings.push(`Running on ${deviceLabel(device)}, since a better device did not work (${failures.join("; ")}).`);
+        warn(`Running on ${deviceLabel(device)} in ${dtype}, since better did not work (${failures.join("; ")}).`);
       }
-      return { session, model, device };
+      return { session, model, device, dtype };
     } catch (cause) {
       if (cause instanceof RerankError) throw cause;
-      failures.push(deviceFailure(device, cause));
-      if (device === tries.at(-1)) throw unavailable(wanted, device, failures, cause);
+      failures.push(`${dtype} on ${deviceFailure(device, cause)}`);
+      if (tries.at(-1)?.device === device && tries.at(-1)?.dtype === dtype) {
+        throw unavailable(wanted, device, failures, cause);
+      }
     }
   }
   throw new Error("unreachable: there is always a device to try");
+}
+
+/** The formats to try on a device: the one that was asked for, or for `auto` the GPU's all and the CPU's exact one. */
+function chooseDtypes(wanted: Dtype, possible: RunDtype[], device: DeviceId): RunDtype[] {
+  if (wanted === "auto") return device.name === "cpu" ? possible.slice(0, 1) : possible;
+  if (possible.includes(wanted)) return [wanted];
+  throw new RerankError(
+    "OPTION_INVALID",
+    `dtype ${show(wanted)} does not run on ${deviceLabel(device)} with this model; it runs ${possible.map(show).join(" or ")}, or "auto".`,
+  );
+}
+
+/** Some devices open a model and fail, or give nonsense, only when they run it. */
+async function scoreOnce(session: Session, tokenizer: PairTokenizer): Promise<void> {
+  const pair = tokenizer.pair(tokenizer.encode("a"), tokenizer.encode("b"), 16);
+  const [logit] = Array.from(await session.run(makeBatch([pair], tokenizer.padId)));
+  if (!Number.isFinite(logit)) throw new Error(`a trial pair got the logit ${logit}`);
+}
+
+/** The tokenizer in its compiled form from our cache, which opens in milliseconds; compiled on first use. */
+function openTokenizer(files: ModelFiles, warn: (message: string) => void): PairTokenizer {
+  const sources = ["tokenizer.json", "tokenizer_config.json"].flatMap((name) => files.paths[name] ?? []);
+  const name = `${sourceKey(
+    sources.map((path) => realpathSync(path)),
+    "tokenizer",
+  )}.tokenizer`;
+  const cached = findDerived(name);
+  try {
+    if (cached) return PairTokenizer.fromCompiled(readFileSync(cached.path));
+  } catch {
+    // Written by another version of this package: made again below.
+  }
+  const tokenizer = PairTokenizer.create(read(files, "tokenizer.json"), optionalJson(files, "tokenizer_config.json"));
+  const compiled = tokenizer.compile();
+  if (compiled) storeDerived(name, compiled.length, (write) => write(compiled), warn);
+  return tokenizer;
 }
 
 function unavailable(wanted: Device, device: DeviceId, failures: string[], cause: unknown): RerankError {

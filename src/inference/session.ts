@@ -14,7 +14,7 @@ export interface GraphModel {
   /** Folder to which the graph's external data locations are relative; only for a graph given as bytes. */
   folder?: string;
   /** External data that is held in memory instead of a file. */
-  memory?: { path: string; data: Uint8Array }[];
+  memory?: readonly { path: string; data: Uint8Array }[];
   /** Whether one run may hold pairs of different lengths. */
   masked: boolean;
 }
@@ -24,6 +24,12 @@ export interface Session {
   /** One logit for each row of the batch. */
   run(batch: Batch): Promise<ArrayLike<number>>;
   release(): Promise<void>;
+}
+
+/** A session whose graph may have more outputs than the logits. */
+export interface ProbeSession extends Session {
+  /** Every output by name. */
+  runAll(batch: Batch): Promise<Map<string, ArrayLike<number>>>;
 }
 
 type Runtime = typeof import("onnxruntime-node");
@@ -57,7 +63,7 @@ export async function runtimeVersion(): Promise<string> {
  * @throws what ONNX Runtime throws when the device or the model will not do; `MODEL_UNSUPPORTED` for inputs or outputs
  * that a cross-encoder does not have.
  */
-export async function createSession(model: GraphModel, device: DeviceId): Promise<Session> {
+export async function createSession(model: GraphModel, device: DeviceId): Promise<ProbeSession> {
   const ort = await runtime();
   const options = sessionOptions(model, device);
   const { graph } = model;
@@ -66,16 +72,22 @@ export async function createSession(model: GraphModel, device: DeviceId): Promis
     : ort.InferenceSession.create(graph, options));
   const feeds = bindInputs(session);
   const output = logitsOutput(session);
+  const run = (batch: Batch, outputs: readonly string[]) => {
+    const inputs: Record<string, Tensor> = {};
+    for (const [name, feed] of feeds) inputs[name] = feed(ort, batch);
+    return session.run(inputs, outputs);
+  };
   return {
     async run(batch) {
-      const inputs: Record<string, Tensor> = {};
-      for (const [name, feed] of feeds) inputs[name] = feed(ort, batch);
-      const results = await session.run(inputs, [output]);
-      const logits = results[output]!;
+      const logits = (await run(batch, [output]))[output]!;
       if (logits.size !== batch.rows) {
         throw unsupported(`it gives ${logits.size} outputs for ${batch.rows} pairs; one logit for each is needed`);
       }
       return logits.data as Float32Array;
+    },
+    async runAll(batch) {
+      const results = await run(batch, session.outputNames);
+      return new Map(Object.entries(results).map(([name, tensor]) => [name, tensor.data as Float32Array]));
     },
     release: () => session.release(),
   };
@@ -89,7 +101,7 @@ function sessionOptions(model: GraphModel, device: DeviceId): InferenceSession.S
   if (model.folder) session.model_external_initializers_file_folder_path = model.folder;
   return {
     executionProviders: [provider as InferenceSession.ExecutionProviderConfig],
-    ...(model.memory && { externalData: model.memory }),
+    ...(model.memory?.length && { externalData: model.memory }),
     // Every length would leave a memory plan of its own behind.
     enableMemPattern: false,
     intraOpNumThreads: availableParallelism(),

@@ -1,5 +1,15 @@
 import { createHash, randomUUID } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
@@ -34,15 +44,27 @@ interface Seal {
   mtimeMs: number;
 }
 
-/**
- * Returns the cached file `name`, making it first when it is absent or damaged. A file counts as whole when its seal
- * says so: with the sealed size and modification time it is taken at once, otherwise its sha256 is computed.
- * @param size of the content in bytes
- * @param warn called with one sentence when the cache cannot be written and the content is made in memory
- */
+/** {@link findDerived}, else {@link storeDerived}. */
 export function derive(name: string, size: number, produce: Producer, warn: (message: string) => void): Derived {
+  return findDerived(name) ?? storeDerived(name, size, produce, warn);
+}
+
+/**
+ * The cached file `name`, unless it is absent or damaged. A file counts as whole when its seal says so: with the sealed
+ * size and modification time it is taken at once, otherwise its sha256 is computed.
+ */
+export function findDerived(name: string): { path: string } | undefined {
   const path = join(derivedCacheDir(), name);
-  if (isWhole(path)) return { path };
+  return isWhole(path) ? { path } : undefined;
+}
+
+/**
+ * Makes the file `name`, or the same bytes in memory where the cache cannot be written.
+ * @param size of the content in bytes
+ * @param warn called with one sentence when the cache cannot be written
+ */
+export function storeDerived(name: string, size: number, produce: Producer, warn: (message: string) => void): Derived {
+  const path = join(derivedCacheDir(), name);
   try {
     writeSealed(path, produce);
     return { path };
@@ -50,7 +72,7 @@ export function derive(name: string, size: number, produce: Producer, warn: (mes
     const { code, syscall } = error as NodeJS.ErrnoException;
     if (syscall === undefined) throw error;
     warn(
-      `${derivedCacheDir()} cannot be written (${code}), so converted weights are kept in memory and made again at each start. Set BGE_RERANKER_CACHE to a writable folder.`,
+      `${derivedCacheDir()} cannot be written (${code}), so what is derived from the weights is kept in memory and made again at each start. Set BGE_RERANKER_CACHE to a writable folder.`,
     );
   }
   const data = new Uint8Array(size);

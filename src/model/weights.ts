@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { RerankError, show } from "../errors.js";
 import type { Architecture } from "./config.js";
+import { toFloat32 } from "./floats.js";
 import { readCheckpoint, type TensorRef } from "./safetensors.js";
 
 /** Shapes of the tensors that an architecture needs, by their names in the checkpoint. */
@@ -110,6 +111,18 @@ export function* readTensor(tensor: TensorRef): Generator<Uint8Array> {
   } finally {
     closeSync(fd);
   }
+}
+
+/** Reads a whole tensor as float32. */
+export function readFloats(tensor: TensorRef): Float32Array {
+  const bytes = new Uint8Array(tensor.length * (tensor.dtype === "F32" ? 1 : 2));
+  let end = 0;
+  for (const chunk of readTensor(tensor)) {
+    const part = toFloat32(chunk, tensor.dtype);
+    bytes.set(part, end);
+    end += part.length;
+  }
+  return new Float32Array(bytes.buffer);
 }
 
 /**

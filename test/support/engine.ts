@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { openEncoder } from "../../src/graph/model.js";
+import { fp32Graph, openCheckpoint } from "../../src/graph/model.js";
 import { Engine, type ScoreRequest, type ScoreResult } from "../../src/inference/engine.js";
 import type { LoadedModel } from "../../src/inference/load.js";
 import { createSession, type GraphModel, type Session } from "../../src/inference/session.js";
@@ -11,8 +11,7 @@ import { resolveModel } from "../../src/model/files.js";
 export async function openGraph(folder: string, masked: boolean, warnings: string[] = []): Promise<GraphModel> {
   const files = await resolveModel(folder);
   const arch = parseConfig(JSON.parse(readFileSync(files.paths["config.json"]!, "utf8")));
-  const device = masked ? "webgpu" : "cpu";
-  return openEncoder(files, arch, { dtype: "fp32", device }, (message) => warnings.push(message));
+  return fp32Graph(openCheckpoint(files, arch, (message) => warnings.push(message)), masked);
 }
 
 /** The same, opened on the CPU. */

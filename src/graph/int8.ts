@@ -1,0 +1,165 @@
+import { RerankError } from "../errors.js";
+import type { Architecture } from "../model/config.js";
+import type { Producer } from "../model/derived.js";
+import type { TensorRef } from "../model/safetensors.js";
+import { prefix, readFloats } from "../model/weights.js";
+
+/** Where the parts of one int8 layer lie in the derived file; the names are those of the graph's initializers. */
+export interface Int8Layer {
+  /** int8 [input, output] */
+  values: string;
+  /** float [output]: one step of an output's weights */
+  scales: string;
+  /** float [input]: what the input is multiplied by; all ones unless `equalized` */
+  factors: string;
+  equalized: boolean;
+  tensors: Map<string, Int8Tensor>;
+}
+
+export interface Int8Tensor {
+  type: "int8" | "float";
+  shape: number[];
+  /** bytes from the start of the derived file */
+  offset: number;
+  length: number;
+}
+
+/** Largest magnitude of every input channel, by dense layer, as seen on sample texts. */
+export type Activations = Map<string, ArrayLike<number>>;
+
+/** Bumped when the same model would give other bytes. */
+export const INT8_FORMAT = 1;
+
+const ALIGNMENT = 64;
+
+/** The derived file's content: every encoder layer's matrices one after the other. */
+export function int8Layout(arch: Architecture): { layers: Map<string, Int8Layer>; size: number } {
+  const layers = new Map<string, Int8Layer>();
+  let size = 0;
+  for (let i = 0; i < arch.layers; i++) {
+    const layer = `${prefix(arch)}.encoder.layer.${i}`;
+    // Query, key and value read the same input, so the first one's factors serve all three.
+    const shared = `${layer}.attention.self.query`;
+    const matrices: [string, number, number, string][] = [
+      [shared, arch.hidden, arch.hidden, shared],
+      [`${layer}.attention.self.key`, arch.hidden, arch.hidden, shared],
+      [`${layer}.attention.self.value`, arch.hidden, arch.hidden, shared],
+      [`${layer}.attention.output.dense`, arch.hidden, arch.hidden, `${layer}.attention.output.dense`],
+      [`${layer}.intermediate.dense`, arch.hidden, arch.ffn, `${layer}.intermediate.dense`],
+      [`${layer}.output.dense`, arch.ffn, arch.hidden, `${layer}.output.dense`],
+    ];
+    for (const [name, inputs, outputs, factorsOf] of matrices) {
+      const tensors = new Map<string, Int8Tensor>();
+      const place = (part: string, type: Int8Tensor["type"], shape: number[]) => {
+        const length = shape.reduce((product, n) => product * n, type === "int8" ? 1 : 4);
+        tensors.set(part, { type, shape, offset: size, length });
+        size += Math.ceil(length / ALIGNMENT) * ALIGNMENT;
+        return part;
+      };
+      layers.set(name, {
+        values: place(`${name}.int8`, "int8", [inputs, outputs]),
+        scales: place(`${name}.scales`, "float", [outputs]),
+        factors: factorsOf === name ? place(`${name}.factors`, "float", [inputs]) : `${factorsOf}.factors`,
+        equalized: false,
+        tensors,
+      });
+    }
+  }
+  return { layers, size };
+}
+
+/** Writes the file that {@link int8Layout} describes. */
+export function writeInt8(arch: Architecture, weights: Map<string, TensorRef>, activations: Activations): Producer {
+  return (write) => {
+    const padded = (bytes: Uint8Array) => {
+      write(bytes);
+      const rest = (ALIGNMENT - (bytes.length % ALIGNMENT)) % ALIGNMENT;
+      if (rest > 0) write(new Uint8Array(rest));
+    };
+    for (const [name, { factors, tensors }] of int8Layout(arch).layers) {
+      const seen = activations.get(factors.replace(/\.factors$/, ""));
+      if (!seen) throw new Error(`no activations were recorded for ${name}`);
+      const damping = equalize(seen);
+      const weight = weights.get(`${name}.weight`)!;
+      const { values, scales } = quantize(readFloats(weight), weight.shape[0]!, damping);
+      padded(bytesOf(values));
+      padded(bytesOf(scales));
+      if (tensors.has(factors)) padded(bytesOf(damping));
+    }
+  };
+}
+
+function bytesOf(array: Int8Array | Float32Array): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+/** A channel this many times larger than the median one takes the 8 bits away from all others. */
+const OUTLIER = 4;
+
+/**
+ * Factors that the input channels are multiplied by before they are rounded, and that the weights' columns are divided
+ * by: an outlier channel's excess is shared between both by its square root, as in SmoothQuant
+ * (https://arxiv.org/abs/2211.10438, alpha 0.5). The product stays the same. Other channels keep 1.
+ */
+export function equalize(largest: ArrayLike<number>): Float32Array {
+  const sorted = Float32Array.from(largest).sort();
+  const median = sorted[sorted.length >> 1]!;
+  return Float32Array.from(largest, (value) =>
+    value > OUTLIER * median && median > 0 ? Math.sqrt(median / value) : 1,
+  );
+}
+
+/**
+ * Rounds a weight, [output, input], to signed 8-bit steps with one scale for each output, and transposes it to the
+ * [input, output] that MatMul wants.
+ */
+export function quantize(weight: Float32Array, outputs: number, factors: Float32Array) {
+  const inputs = weight.length / outputs;
+  for (let out = 0, i = 0; out < outputs; out++) {
+    for (let input = 0; input < inputs; input++, i++) weight[i] = weight[i]! / factors[input]!;
+  }
+  const scales = new Float32Array(outputs);
+  for (let out = 0; out < outputs; out++) scales[out] = step(weight, out * inputs, (out + 1) * inputs);
+  const values = new Int8Array(weight.length);
+  // Sixteen outputs at a time: the transposed bytes of one input then lie side by side in one cache line.
+  for (let from = 0; from < outputs; from += 16) {
+    const to = Math.min(from + 16, outputs);
+    for (let input = 0; input < inputs; input++) {
+      for (let out = from; out < to; out++) {
+        values[input * outputs + out] = nearest(weight[out * inputs + input]! / scales[out]!);
+      }
+    }
+  }
+  return { values, scales };
+}
+
+function step(weight: Float32Array, from: number, to: number): number {
+  let largest = 0;
+  for (let i = from; i < to; i++) {
+    const magnitude = Math.abs(weight[i]!);
+    if (!(magnitude <= largest)) largest = magnitude;
+  }
+  if (!Number.isFinite(largest)) {
+    throw new RerankError("MODEL_INVALID", "A weight matrix holds NaN or infinite values and cannot be quantized.");
+  }
+  return largest / 127 || 1;
+}
+
+/** Adding and taking away 1.5 * 2^52 leaves the nearest integer, much faster than Math.round. */
+function nearest(value: number): number {
+  return value + 6755399441055744 - 6755399441055744;
+}
+
+/** Marks the layers whose stored factors are not all ones, so that the graph multiplies only there. */
+export function markEqualized(layers: Map<string, Int8Layer>, read: (tensor: Int8Tensor) => Float32Array): void {
+  const active = new Map<string, boolean>();
+  for (const layer of layers.values()) {
+    const own = layer.tensors.get(layer.factors);
+    if (own)
+      active.set(
+        layer.factors,
+        read(own).some((factor) => factor !== 1),
+      );
+    layer.equalized = active.get(layer.factors) ?? false;
+  }
+}

@@ -42,7 +42,11 @@ export const questions: readonly Question[] = [
     answers: ["Metro line 18", "Shuangliu"],
   },
   { text: "都江堰是谁修的？", languages: "Chinese", answers: ["都江堰"] },
-  { text: "我不能吃辣，怎么办？", languages: "Chinese, one answer in English", answers: ["四川火锅", "Sichuan cooking"] },
+  {
+    text: "我不能吃辣，怎么办？",
+    languages: "Chinese, one answer in English",
+    answers: ["四川火锅", "Sichuan cooking"],
+  },
   {
     text: "How long does the train to Chongqing take?",
     languages: "English, answer in Chinese",

@@ -118,14 +118,19 @@ async function firstThatWorks(
   warn: (message: string) => void,
 ): Promise<Opened> {
   const failures: string[] = [];
-  const tries = candidates(wanted, machine).tries.flatMap((device) =>
-    chooseDtypes(dtype, source.dtypes(device.name), device).map((dtype) => ({ device, dtype })),
+  const devices = candidates(wanted, machine).tries;
+  const tries = devices.flatMap((device) =>
+    chooseDtypes(dtype, source.dtypes(device.name), device.name).map((dtype) => ({ device, dtype })),
   );
+  if (tries.length === 0) throw noSuchFormat(dtype, devices[0]!, source);
   for (const { device, dtype } of tries) {
     try {
       const model = await source.graph(device.name, dtype);
       const session = await createSession(model, device);
-      await scoreOnce(session, tokenizer);
+      await scoreOnce(session, tokenizer).catch(async (error) => {
+        await session.release();
+        throw error;
+      });
       if (failures.length > 0) {
         warn(`Running on ${deviceLabel(device)} in ${dtype}, since better did not work (${failures.join("; ")}).`);
       }
@@ -142,12 +147,16 @@ async function firstThatWorks(
 }
 
 /** The formats to try on a device: the one that was asked for, or for `auto` the GPU's all and the CPU's exact one. */
-function chooseDtypes(wanted: Dtype, possible: RunDtype[], device: DeviceId): RunDtype[] {
-  if (wanted === "auto") return device.name === "cpu" ? possible.slice(0, 1) : possible;
-  if (possible.includes(wanted)) return [wanted];
-  throw new RerankError(
+function chooseDtypes(wanted: Dtype, possible: RunDtype[], device: DeviceName): RunDtype[] {
+  if (wanted === "auto") return device === "cpu" ? possible.slice(0, 1) : possible;
+  return possible.filter((dtype) => dtype === wanted);
+}
+
+function noSuchFormat(dtype: Dtype, device: DeviceId, source: GraphSource): RerankError {
+  const possible = source.dtypes(device.name).map(show).join(" or ");
+  return new RerankError(
     "OPTION_INVALID",
-    `dtype ${show(wanted)} does not run on ${deviceLabel(device)} with this model; it runs ${possible.map(show).join(" or ")}, or "auto".`,
+    `dtype ${show(dtype)} does not run on ${deviceLabel(device)} with this model; it runs ${possible}, or "auto".`,
   );
 }
 
@@ -171,7 +180,8 @@ function openTokenizer(files: ModelFiles, warn: (message: string) => void): Pair
   } catch {
     // Written by another version of this package: made again below.
   }
-  const tokenizer = PairTokenizer.create(read(files, "tokenizer.json"), optionalJson(files, "tokenizer_config.json"));
+  const config = files.paths["tokenizer_config.json"] ? read(files, "tokenizer_config.json") : {};
+  const tokenizer = PairTokenizer.create(read(files, "tokenizer.json"), config);
   const compiled = tokenizer.compile();
   if (compiled) storeDerived(name, compiled.length, (write) => write(compiled), warn);
   return tokenizer;
@@ -198,10 +208,6 @@ function readJson(files: ModelFiles, name: string): Record<string, unknown> {
     if (cause instanceof RerankError) throw cause;
     throw new RerankError("MODEL_INVALID", `${name} of model ${show(files.model)} is not JSON.`, { cause });
   }
-}
-
-function optionalJson(files: ModelFiles, name: string): Record<string, unknown> {
-  return files.paths[name] ? readJson(files, name) : {};
 }
 
 function positiveInteger(value: unknown): number | undefined {

@@ -56,7 +56,7 @@ export function parseConfig(config: Record<string, unknown>): Architecture {
   }
   return {
     family,
-    layers: count(config, "num_hidden_layers"),
+    layers: count(config, "num_hidden_layers", undefined, MOST_LAYERS),
     hidden,
     heads,
     ffn: count(config, "intermediate_size"),
@@ -83,10 +83,22 @@ function checkVariant(config: Record<string, unknown>): void {
   if (count !== undefined && count !== 1) throw unsupported(`${show(count)} labels`, "a cross-encoder with one label");
 }
 
-function count(config: Record<string, unknown>, key: string, fallback?: number): number {
+/** Far more than any encoder has; work is done for each layer before its tensors are looked for. */
+const MOST_LAYERS = 1000;
+
+function count(
+  config: Record<string, unknown>,
+  key: string,
+  fallback?: number,
+  most = Number.MAX_SAFE_INTEGER,
+): number {
   const value = config[key] ?? fallback;
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 1) {
-    throw new RerankError("MODEL_INVALID", `config.json: ${key} is ${show(value)}; a positive integer is needed.`);
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 1 || value > most) {
+    const limit = most < Number.MAX_SAFE_INTEGER ? ` of at most ${most}` : "";
+    throw new RerankError(
+      "MODEL_INVALID",
+      `config.json: ${key} is ${show(value)}; a positive integer${limit} is needed.`,
+    );
   }
   return value;
 }

@@ -107,6 +107,7 @@ describe("parseConfig refuses", () => {
         refuses({ [key]: value }, "MODEL_INVALID", key);
       }
     }
+    refuses({ num_hidden_layers: 1e9 }, "MODEL_INVALID", "num_hidden_layers", "1000000000");
     for (const key of keys) refuses({ [key]: undefined }, "MODEL_INVALID", key, "undefined");
   });
 

@@ -95,7 +95,8 @@ export async function createSession(model: GraphModel, device: DeviceId): Promis
 
 function sessionOptions(model: GraphModel, device: DeviceId): InferenceSession.SessionOptions {
   const numbered = device.name === "cuda" || device.name === "dml";
-  if (!numbered && device.index > 0) throw new Error(`ONNX Runtime offers no choice of ${device.name} device`);
+  if (!numbered && device.index > 0)
+    throw new Error(`ONNX Runtime offers no choice of ${device.name} devices: use "${device.name}"`);
   const provider = { name: device.name, ...(numbered && { deviceId: device.index }) };
   const session: Record<string, string> = {};
   if (model.folder) session.model_external_initializers_file_folder_path = model.folder;

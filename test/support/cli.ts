@@ -22,8 +22,16 @@ export interface RunOptions {
 /** The environment of a command line that sees nothing of this machine's own settings and caches. */
 export function cleanEnvironment(t: TestContext, extra: Record<string, string> = {}): Record<string, string> {
   const home = temporaryFolder(t);
-  const { PATH = "", SystemRoot } = process.env;
-  return { PATH, ...(SystemRoot && { SystemRoot }), HOME: home, BGE_RERANKER_CACHE: `${home}/derived`, ...extra };
+  // NODE_OPTIONS holds the guard that keeps the tests off the network.
+  const { PATH = "", SystemRoot, NODE_OPTIONS } = process.env;
+  return {
+    PATH,
+    ...(SystemRoot && { SystemRoot }),
+    ...(NODE_OPTIONS && { NODE_OPTIONS }),
+    HOME: home,
+    BGE_RERANKER_CACHE: `${home}/derived`,
+    ...extra,
+  };
 }
 
 /** Starts `bge-reranker` as a process of its own, in the repository's root. */

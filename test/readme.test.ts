@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { commands } from "../src/cli/cli.js";
+import type { RerankErrorCode } from "../src/errors.js";
+import { remoteOptionChecks } from "../src/remote/options.js";
+import { rerankerOptionChecks } from "../src/validate.js";
+import { repoRoot } from "./support/paths.js";
+
+const readme = readFileSync(join(repoRoot, "README.md"), "utf8");
+
+/** What the examples take as given. */
+const GIVEN = {
+  vectorStore: 'declare const vectorStore: import("@langchain/core/vectorstores").VectorStore;',
+  documents: 'declare const documents: import("llamaindex").Document[];',
+};
+
+test("the README's code compiles as it stands", async (t) => {
+  // Inside the package, so that its own name leads to it.
+  mkdirSync(join(repoRoot, "dist"), { recursive: true });
+  const folder = mkdtempSync(join(repoRoot, "dist", "readme-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const blocks = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code!);
+  assert.ok(blocks.length >= 6);
+  for (const [index, code] of blocks.entries()) {
+    const given = Object.entries(GIVEN).filter(
+      ([name]) => new RegExp(`\\b${name}\\b`).test(code) && !code.includes(`const ${name} `),
+    );
+    writeFileSync(join(folder, `block${index}.ts`), `${given.map(([, line]) => line).join("\n")}\n${code}export {};\n`);
+  }
+  const compilerOptions = {
+    ...{ strict: true, target: "es2023", lib: ["es2023", "esnext.disposable"], module: "nodenext", types: ["node"] },
+    ...{ noEmit: true, skipLibCheck: true, noUncheckedIndexedAccess: true },
+  };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
+  const tsc = join(repoRoot, "node_modules", "typescript", "bin", "tsc");
+  const compiled = promisify(execFile)(process.execPath, [tsc, "-p", folder], { timeout: 120_000 });
+  await compiled.catch(({ stdout, message }) => assert.fail(stdout || message));
+});
+
+test("the README names every option, error code and command", () => {
+  const codes: Record<RerankErrorCode, true> = {
+    MODEL_NOT_FOUND: true,
+    MODEL_INVALID: true,
+    MODEL_UNSUPPORTED: true,
+    DOWNLOAD_FAILED: true,
+    DEVICE_UNAVAILABLE: true,
+    OUT_OF_MEMORY: true,
+    INPUT_INVALID: true,
+    OPTION_INVALID: true,
+    REMOTE_FAILED: true,
+    ABORTED: true,
+    DISPOSED: true,
+  };
+  const rows = readme.split("\n").filter((line) => line.startsWith("| `"));
+  const named = new Set(rows.flatMap((row) => row.split("|")[1]!.match(/\w+/g) ?? []));
+  for (const name of [
+    ...Object.keys(codes),
+    ...Object.keys(rerankerOptionChecks),
+    ...Object.keys(remoteOptionChecks),
+  ]) {
+    assert.ok(named.has(name), name);
+  }
+  for (const { name } of commands) assert.ok(readme.includes(`npx bge-reranker ${name}`), name);
+});
+
+test("the README's links and programs lead somewhere", () => {
+  const links = [...readme.matchAll(/\]\((?!https:)([^)]+)\)/g)].map(([, target]) => target!);
+  const headings = readme
+    .split("\n")
+    .filter((line) => line.startsWith("#"))
+    .map((line) => `#${line.replace(/^#+ /, "").toLowerCase().replaceAll(" ", "-")}`);
+  for (const link of links) {
+    assert.ok(link.startsWith("#") ? headings.includes(link) : existsSync(join(repoRoot, link)), link);
+  }
+  const programs = [...readme.matchAll(/dist\/(examples\/[\w-]+)\.js/g)].map(([, program]) => program!);
+  assert.ok(programs.length > 0);
+  for (const program of programs) assert.ok(existsSync(join(repoRoot, `${program}.ts`)), program);
+});

@@ -101,10 +101,7 @@ export class LocalReranker implements Reranker {
   ) {
     const name = model ?? DEFAULT_MODEL;
     if (typeof name !== "string" || name.trim() === "") {
-      throw new RerankError(
-        "OPTION_INVALID",
-        `The model must be a hub id, a folder or "mini", got ${show(model)}.`,
-      );
+      throw new RerankError("OPTION_INVALID", `The model must be a hub id, a folder or "mini", got ${show(model)}.`);
     }
     checkOptions("The reranker", options, rerankerOptionChecks);
     this.#options = { ...options };

@@ -100,8 +100,14 @@ export class EngineClient {
         result: { logits: new Float64Array(total), spans: [] },
         done: 0,
         progress: onProgress,
-        resolve: (result) => (unlisten(), resolve(result)),
-        reject: (error) => (unlisten(), reject(error)),
+        resolve: (result) => {
+          unlisten();
+          resolve(result);
+        },
+        reject: (error) => {
+          unlisten();
+          reject(error);
+        },
       });
       this.waiting += total;
       this.port.hold(true);
@@ -127,7 +133,8 @@ export class EngineClient {
   private async sendPassages(id: number, passages: readonly string[]): Promise<void> {
     for (let next = 0; next < passages.length && this.pending.has(id); ) {
       const start = next;
-      for (let size = 0; next < passages.length && size < MESSAGE_CHARACTERS; next++) size += passages[next]!.length + 1;
+      for (let size = 0; next < passages.length && size < MESSAGE_CHARACTERS; next++)
+        size += passages[next]!.length + 1;
       this.port.send({ type: "passages", id, passages: passages.slice(start, next) });
       if (next < passages.length) await new Promise((resume) => setImmediate(resume));
     }

@@ -45,11 +45,11 @@ export async function loadModel(spec: LoadSpec, machine: Machine = thisMachine()
   const config = readJson(files, "config.json");
   const onnx = files.paths["onnx/model.onnx"];
   const architecture = onnx ? undefined : parseConfig(config);
-  const limit = architecture?.maxLength ?? positiveInteger(config.max_position_embeddings) ?? DEFAULT_MAX_LENGTH;
+  const limit = architecture?.maxLength ?? positionLimit(config);
   const tokenizer = openTokenizer(files, warn);
   const source: GraphSource = architecture
     ? checkpointSource(openCheckpoint(files, architecture, warn), tokenizer, limit, warn)
-    : { dtypes: () => ["fp32"], graph: () => ({ graph: onnx!, masked: true }) };
+    : { dtypes: () => ["fp32"], graph: () => ({ graph: onnx!, masked: true }), foreign: true };
   const { session, model, device, dtype } = await firstThatWorks(spec, machine, source, tokenizer, warn);
   return {
     session,
@@ -75,6 +75,8 @@ interface GraphSource {
   /** Formats for a device, best first. */
   dtypes(device: DeviceName): RunDtype[];
   graph(device: DeviceName, dtype: RunDtype): Promise<GraphModel> | GraphModel;
+  /** The repository's own graph: what even the CPU cannot run is its fault. */
+  foreign?: boolean;
 }
 
 type RunDtype = Exclude<Dtype, "auto">;
@@ -139,7 +141,9 @@ async function firstThatWorks(
       if (cause instanceof RerankError) throw cause;
       failures.push(`${dtype} on ${deviceFailure(device, cause)}`);
       if (tries.at(-1)?.device === device && tries.at(-1)?.dtype === dtype) {
-        throw unavailable(wanted, device, failures, cause);
+        throw source.foreign && device.name === "cpu" && device.index === 0
+          ? brokenOnnx(cause)
+          : unavailable(wanted, device, failures, cause);
       }
     }
   }
@@ -195,6 +199,11 @@ function unavailable(wanted: Device, device: DeviceId, failures: string[], cause
   );
 }
 
+function brokenOnnx(cause: unknown): RerankError {
+  const message = `onnx/model.onnx cannot be run: ${(cause as Error).message}. Fetch or export it again, with its external data beside it.`;
+  return new RerankError("MODEL_INVALID", message, { cause });
+}
+
 function read(files: ModelFiles, name: string): Uint8Array {
   const path = files.paths[name];
   if (!path) throw new RerankError("MODEL_INVALID", `Model ${show(files.model)} has no ${name}.`);
@@ -210,6 +219,12 @@ function readJson(files: ModelFiles, name: string): Record<string, unknown> {
   }
 }
 
-function positiveInteger(value: unknown): number | undefined {
-  return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : undefined;
+/** Model types whose positions start behind the padding index. */
+const OFFSET_POSITIONS = /roberta|camembert|longformer|mpnet/;
+
+/** The longest pair that a foreign graph's position table allows, as far as config.json tells. */
+function positionLimit({ model_type, max_position_embeddings: positions, pad_token_id: pad }: Record<string, unknown>) {
+  if (typeof positions !== "number" || !Number.isSafeInteger(positions) || positions < 1) return DEFAULT_MAX_LENGTH;
+  const taken = OFFSET_POSITIONS.test(String(model_type)) ? (typeof pad === "number" ? pad : 1) + 1 : 0;
+  return positions - taken > 0 ? positions - taken : DEFAULT_MAX_LENGTH;
 }

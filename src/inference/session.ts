@@ -1,8 +1,8 @@
-import { availableParallelism } from "node:os";
 import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-node";
 import { RerankError, show } from "../errors.js";
 import type { Batch } from "./batch.js";
 import type { DeviceId } from "./devices.js";
+import { computeThreads } from "./threads.js";
 
 // ONNX Runtime 1.29 and later uploads telemetry on some platforms unless told otherwise before it is loaded.
 process.env.ORT_DISABLE_TELEMETRY = "1";
@@ -83,6 +83,7 @@ export async function createSession(model: GraphModel, device: DeviceId): Promis
       if (logits.size !== batch.rows) {
         throw unsupported(`it gives ${logits.size} outputs for ${batch.rows} pairs; one logit for each is needed`);
       }
+      if (logits.type !== "float32") throw unsupported(`its logits are ${logits.type}; float32 is needed`);
       return logits.data as Float32Array;
     },
     async runAll(batch) {
@@ -105,7 +106,7 @@ function sessionOptions(model: GraphModel, device: DeviceId): InferenceSession.S
     ...(model.memory?.length && { externalData: model.memory }),
     // Every length would leave a memory plan of its own behind.
     enableMemPattern: false,
-    intraOpNumThreads: availableParallelism(),
+    intraOpNumThreads: computeThreads(),
     logSeverityLevel: 4,
     extra: {
       session,

@@ -134,12 +134,12 @@ class RemoteReranker implements Reranker {
       const scores = new Array<number>(pairs.length);
       let done = 0;
       const lane = async () => {
-        for (let batch = batches.pop(); batch && !callSignal.aborted; batch = batches.pop()) {
+        for (let batch = batches.pop(); batch; batch = batches.pop()) {
           const texts = batch.map((index) => pairs[index]![1]);
           const values = await engine.score(pairs[batch[0]!]![0], texts, callSignal);
           for (const [place, index] of batch.entries()) scores[index] = values[place]!;
           done += batch.length;
-          if (!callSignal.aborted) onProgress?.(done, pairs.length);
+          onProgress?.(done, pairs.length);
         }
       };
       await Promise.all(Array.from({ length: Math.min(this.#concurrency, batches.length) }, lane));

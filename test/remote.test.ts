@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import { createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { type RemoteOptions, remoteReranker } from "../src/remote.js";
@@ -256,6 +256,7 @@ describe("what comes back", () => {
     ["too many results", results(one, { ...one, index: 1 }, { ...one, index: 2 }), /3 results for 2 passages/],
     ["an index twice", results(one, one), /index 0 twice/],
     ["an index out of range", results(one, { ...one, index: 2 }), /valid index, {"index":2/],
+    ["a negative index", results(one, { ...one, index: -1 }), /valid index, {"index":-1/],
     ["a fractional index", results(one, { ...one, index: 0.5 }), /valid index/],
     ["no index", results(one, { relevance_score: 1 }), /valid index/],
     ["no score", results(one, { index: 1 }), /no numeric score in {"index":1}/],
@@ -370,11 +371,38 @@ describe("trouble", () => {
   });
 
   it("sends no further batch once one has failed", async () => {
-    await using server = await startEngine(first("/rerank", { status: 400, body: "no" }), cohere());
-    const reranker = remoteReranker({ url: `${server.url}/v1`, maxBatch: 1, concurrency: 1 });
-    await assert.rejects(reranker.score(QUERY, TEXTS), failed(/400: no/));
+    const answer = cohere();
+    await using server = await startEngine(first("/rerank", { status: 400, body: "no" }), (request) => ({
+      ...answer(request),
+      delay: 30,
+    }));
+    const reranker = remoteReranker({ url: `${server.url}/v1`, maxBatch: 1, concurrency: 2 });
+    await assert.rejects(reranker.score(QUERY, Array(8).fill("x")), failed(/400: no/));
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    assert.equal(server.requests.length, 2);
+  });
+
+  it("sends no passages after an abort that came while it looked for the API", async () => {
+    const answer = tei();
+    await using server = await startEngine((request) => ({ ...answer(request), delay: 50 }));
+    const reranker = remoteReranker({ url: server.url });
+    const controller = new AbortController();
+    const call = reranker.score(QUERY, TEXTS, { signal: controller.signal });
+    setTimeout(() => controller.abort(), 10);
+    await assert.rejects(call, { code: "ABORTED" });
+    await reranker.load();
     await new Promise((resolve) => setTimeout(resolve, 50));
-    assert.equal(server.requests.length, 1);
+    assert.deepEqual(
+      server.requests.map(({ path }) => path),
+      ["/info"],
+    );
+  });
+
+  it("leaves no listener on the caller's signal", async () => {
+    await using server = await startEngine(tei());
+    const { signal } = new AbortController();
+    await remoteReranker({ url: server.url }).score(QUERY, TEXTS, { signal });
+    assert.equal(getEventListeners(signal, "abort").length, 0);
   });
 });
 

@@ -40,7 +40,7 @@ export function rankScores(
         "Its weights are damaged or its number format overflows: check the model files or try dtype fp32.",
     );
   }
-  order.sort((a, b) => logits[b]! - logits[a]! || a - b);
+  order.sort((a, b) => logits[b]! - logits[a]!); // stable, so ties keep the order of their indexes
   const ranked = order.map((index) => ({ index, score: normalize ? sigmoid(logits[index]!) : logits[index]! }));
   return ranked.filter(({ score }) => score >= scoreThreshold).slice(0, topN);
 }

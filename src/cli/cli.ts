@@ -13,7 +13,7 @@ export const PROGRAM = "bge-reranker";
 /** The subcommands, in the order of the help. */
 export const commands: readonly Command[] = [rankCommand, infoCommand, downloadCommand, verifyCommand];
 
-/** Exit codes: 0 done, 1 an error, 2 a command line that is not understood, 130 stopped by Ctrl-C. */
+/** Exit codes: 0 done, 1 an error, 2 a command line that is not understood, 130 stopped by Ctrl-C (as shells show it). */
 export const EXIT = { done: 0, error: 1, usage: 2, interrupted: 130 } as const;
 
 /**

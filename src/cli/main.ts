@@ -5,10 +5,9 @@ const interrupt = new AbortController();
 // Once: a second Ctrl-C ends the process at once.
 process.once("SIGINT", () => interrupt.abort(new Error("Ctrl-C")));
 
-for (const stream of [process.stdout, process.stderr]) {
-  // The reader has seen enough (`| head`): nobody is left to tell.
-  stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
-}
+// The reader has seen enough (`| head`): nobody is left to tell.
+process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => process.exit(code === "EPIPE" ? 0 : 1));
+process.stderr.on("error", () => {});
 
 process.removeAllListeners("warning");
 process.on("warning", ({ name, message }) => {
@@ -19,5 +18,6 @@ process.on("warning", ({ name, message }) => {
 
 const { stdin, stdout, stderr, env } = process;
 process.exitCode = await runCli(process.argv.slice(2), { stdin, stdout, stderr, env, signal: interrupt.signal });
-// A load or a download that was stopped may still be under way; it leaves nothing half-written.
-if (interrupt.signal.aborted) process.exit();
+// Ends as if Ctrl-C had not been caught, for the shell to see, and without waiting for what is still loading: that leaves
+// nothing half-written, but an orderly exit in the middle of native code would crash.
+if (interrupt.signal.aborted) process.kill(process.pid, "SIGINT");

@@ -138,9 +138,10 @@ function deviceRows(devices: Info["devices"], io: Io): [string, string][] {
   if ("problem" in devices) return [["not tried", devices.problem]];
   const first = devices.find(({ outcome }) => outcome === "works");
   return devices.map((trial) => {
-    const { device, outcome, reason } = trial;
-    if (outcome === "works") return [device, green(trial === first ? "works; this one is taken" : "works")];
-    return [device, `${outcome}: ${dim(oneLine(reason ?? ""))}`];
+    const { device, outcome, reason = "", dtype } = trial;
+    if (outcome !== "works") return [device, `${outcome}: ${dim(oneLine(reason))}`];
+    const taken = trial === first ? "; this one is taken" : "";
+    return [device, green(`works${dtype ? ` in ${dtype}` : ""}${taken}`)];
   });
 }
 

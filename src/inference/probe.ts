@@ -9,11 +9,13 @@ export interface DeviceTrial {
   /** `"works"`, `"failed"` when it was tried, `"passed over"` when `"auto"` would not even try it. */
   outcome: "works" | "failed" | "passed over";
   /** Why it failed or was passed over. */
-  reason: string | undefined;
+  reason?: string;
+  /** The number format that `"auto"` takes there. */
+  dtype?: string;
 }
 
-/** Loads `files` on one device and scores a pair, or throws the reason why not. */
-type Attempt = (files: ModelFiles, device: DeviceId) => Promise<void>;
+/** Loads `files` on one device, scores a pair and returns the number format, or throws the reason why not. */
+type Attempt = (files: ModelFiles, device: DeviceId) => Promise<string | undefined>;
 
 /**
  * Tries every device that `wanted` stands for with a small model, one after the other, best first. `"auto"` takes the
@@ -29,12 +31,14 @@ export async function tryDevices(
   const trials = skipped.map(
     ([device, reason]): DeviceTrial => ({ device: deviceLabel(device), outcome: "passed over", reason }),
   );
-  for (const device of tries) {
-    const reason = await attempt(files, device).then(
-      () => undefined,
-      (error) => (error instanceof Error ? error.message : String(error)),
-    );
-    trials.push({ device: deviceLabel(device), outcome: reason === undefined ? "works" : "failed", reason });
+  for (const id of tries) {
+    const device = deviceLabel(id);
+    try {
+      const dtype = await attempt(files, id);
+      trials.push({ device, outcome: "works", ...(dtype && { dtype }) });
+    } catch (error) {
+      trials.push({ device, outcome: "failed", reason: error instanceof Error ? error.message : String(error) });
+    }
   }
   return trials;
 }
@@ -43,4 +47,5 @@ const load: Attempt = async (files, device) => {
   const spec = { files, device: `${device.name}:${device.index}` as const, dtype: "auto" as const };
   const engine = await EngineClient.start({ ...spec, batchTokens: undefined }, true);
   await engine.dispose();
+  return engine.facts.info.dtype;
 };

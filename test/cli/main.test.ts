@@ -240,7 +240,7 @@ test("info: versions, devices with reasons, caches, the model's facts", async (t
   const ort = JSON.parse(readFileSync(join(repoRoot, "node_modules/onnxruntime-node/package.json"), "utf8"));
   assert.equal(versions["onnxruntime-node"], ort.version);
   assert.ok(machine.cores >= 1);
-  assert.deepEqual(devices.at(-1), { device: "cpu", outcome: "works" });
+  assert.deepEqual(devices.at(-1), { device: "cpu", outcome: "works", dtype: "fp32" });
   assert.deepEqual(hub, { endpoint: "https://huggingface.co", offline: false, token: true });
   assert.ok(!stdout.includes("hf_secret"));
   const config = JSON.parse(readFileSync(join(XLMR, "config.json"), "utf8"));

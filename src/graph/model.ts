@@ -1,13 +1,14 @@
+import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync, realpathSync } from "node:fs";
-import type { GraphModel } from "../inference/session.js";
+import type { GraphModel, GraphPart } from "../inference/session.js";
 import type { Architecture } from "../model/config.js";
 import { type Derived, derive, findDerived, type Producer, sourceKey, storeDerived } from "../model/derived.js";
 import type { ModelFiles } from "../model/files.js";
 import { toFloat16, toFloat32 } from "../model/floats.js";
 import type { TensorRef } from "../model/safetensors.js";
 import { checkFinite, openWeights, readTensor } from "../model/weights.js";
-import { type Dense, gemm, int8, probed } from "./dense.js";
-import { buildEncoder } from "./encoder.js";
+import { type Dense, gemm, int8, probed, type UseTensor } from "./dense.js";
+import { buildEmbeddings, buildEncoder, buildLayers } from "./encoder.js";
 import { ExternalWeights } from "./external.js";
 import { type Activations, INT8_FORMAT, type Int8Tensor, int8Layout, markEqualized, writeInt8 } from "./int8.js";
 import { Graph } from "./onnx.js";
@@ -70,7 +71,7 @@ function place(derived: Derived, name: string, memory: Map<string, Uint8Array>):
 
 /** The checkpoint in float32. @param mask whether one run may hold pairs of different lengths */
 export function fp32Graph(checkpoint: Checkpoint, mask: boolean): GraphModel {
-  return assemble(checkpoint, mask, [], (use) => gemm(use));
+  return mask ? whole(checkpoint, { mask, dense: gemm }) : split(checkpoint, [], gemm);
 }
 
 /**
@@ -97,12 +98,12 @@ export function fp16Graph(checkpoint: Checkpoint, warn: Warn): GraphModel {
       offset += length;
     }
   }
-  return assemble({ ...checkpoint, weights: halves }, true, [], (use) => gemm(use), true);
+  return whole({ ...checkpoint, weights: halves }, { mask: true, half: true, dense: gemm });
 }
 
 /** The float32 graph with an output for each dense layer's largest inputs, see {@link probed}. */
 export function probeGraph(checkpoint: Checkpoint): GraphModel {
-  return assemble(checkpoint, false, [], (use) => probed(gemm(use)));
+  return whole(checkpoint, { mask: false, dense: (use) => probed(gemm(use)) });
 }
 
 /**
@@ -121,7 +122,7 @@ export async function int8Graph(
   const file = place(derived, "int8", memory);
   markEqualized(layers, (tensor) => readDerived(derived, tensor));
   const parts = new Map<string, Int8Tensor>([...layers.values()].flatMap((layer) => [...layer.tensors]));
-  return assemble(checkpoint, false, [file], (use, add) => {
+  return split(checkpoint, memory.has(file) ? [] : [file], (use, add) => {
     const useBoth = (part: string) => {
       const tensor = parts.get(part);
       return tensor ? add(part, tensor.type, tensor.shape, { file, ...tensor }) : use(part);
@@ -142,13 +143,38 @@ function readDerived(derived: Derived, { offset, length }: Int8Tensor): Float32A
   return new Float32Array(bytes.buffer);
 }
 
+type MakeDense = (use: UseTensor, add: ExternalWeights["add"]) => Dense;
+
+/** One graph from token ids to logits. */
+function whole(
+  checkpoint: Checkpoint,
+  { mask, half, dense }: { mask: boolean; half?: boolean; dense: MakeDense },
+): GraphModel {
+  return { parts: [assemble(checkpoint, [], buildEncoder, { mask, half, dense })], masked: mask };
+}
+
+/**
+ * Two graphs for the CPU, without a mask: the embedding tables stay mapped from the checkpoint and only the rows in use
+ * are read, while the packed matrices of the layers can be kept in a file that processes share.
+ * @param moreFiles that `dense` takes tensors from
+ */
+function split(checkpoint: Checkpoint, moreFiles: string[], dense: MakeDense): GraphModel {
+  const options = { mask: false, dense };
+  const embeddings = assemble(checkpoint, [], buildEmbeddings, options);
+  const layers = assemble(checkpoint, moreFiles, buildLayers, options);
+  const prepacked = sourceKey(
+    [...checkpoint.shards, ...moreFiles],
+    createHash("sha256").update(layers.graph).digest("hex"),
+  );
+  return { parts: [embeddings, { ...layers, ...(checkpoint.memory.size === 0 && { prepacked }) }], masked: false };
+}
+
 function assemble(
   { arch, weights, memory }: Checkpoint,
-  mask: boolean,
   moreFiles: string[],
-  makeDense: (use: (name: string) => string, add: ExternalWeights["add"]) => Dense,
-  half = false,
-): GraphModel {
+  build: typeof buildEncoder,
+  { mask, half = false, dense }: { mask: boolean; half?: boolean | undefined; dense: MakeDense },
+): GraphPart & { graph: Uint8Array } {
   const graph = new Graph();
   const files = [...moreFiles, ...[...weights.values()].map((tensor) => tensor.file)];
   const external = new ExternalWeights(
@@ -161,11 +187,10 @@ function assemble(
     const tensor = weights.get(name)!;
     return add(name, half ? "float16" : "float", tensor.shape, tensor);
   };
-  buildEncoder(graph, arch, { mask, half, use, dense: makeDense(use, add) });
+  build(graph, arch, { mask, half, use, dense: dense(use, add) });
   return {
     graph: graph.finish(arch.family),
     folder: external.folder,
-    masked: mask,
     memory: [...memory].map(([path, data]) => ({ path, data })),
   };
 }

@@ -14,6 +14,8 @@ export interface Job {
 }
 
 export interface JobOptions {
+  /** Whose job it is, see `endJobs`. */
+  owner: object;
   maxLength: number;
   overflow: Overflow;
   signal: AbortSignal | undefined;
@@ -27,6 +29,7 @@ export interface JobResult {
 }
 
 interface Pending {
+  owner: object;
   result: JobResult;
   done: number;
   progress: JobOptions["onProgress"];
@@ -84,19 +87,17 @@ export class EngineClient {
     return this.ended === undefined;
   }
 
-  run(job: Job, { maxLength, overflow, signal, onProgress }: JobOptions): Promise<JobResult> {
+  run(job: Job, { owner, maxLength, overflow, signal, onProgress }: JobOptions): Promise<JobResult> {
     const total = job.passages.length;
     if (this.ended) return Promise.reject(this.ended);
     if (this.waiting + total > MAX_WAITING) return Promise.reject(queueFull(this.waiting, total));
     const id = this.nextId++;
     return new Promise<JobResult>((resolve, reject) => {
-      const abort = () => {
-        this.port.send({ type: "abort", id });
-        this.settle(id)?.reject(abortedError(signal!));
-      };
+      const abort = () => this.drop(id, abortedError(signal!));
       signal?.addEventListener("abort", abort, { once: true });
       const unlisten = () => signal?.removeEventListener("abort", abort);
       this.pending.set(id, {
+        owner,
         result: { logits: new Float64Array(total), spans: [] },
         done: 0,
         progress: onProgress,
@@ -115,6 +116,11 @@ export class EngineClient {
       this.port.send({ type: "begin", request: { id, queries, queryOf, maxLength, overflow } });
       void this.sendPassages(id, job.passages);
     });
+  }
+
+  /** Rejects an owner's jobs with `error` and takes what is left of them out of the queue. */
+  endJobs(owner: object, error: Error): void {
+    for (const [id, job] of this.pending) if (job.owner === owner) this.drop(id, error);
   }
 
   /** Lets the batch that is running finish, rejects the rest with `DISPOSED` and frees the session and its thread. */
@@ -187,10 +193,14 @@ export class EngineClient {
     try {
       job.progress?.(job.done, total);
     } catch (error) {
-      this.port.send({ type: "abort", id });
-      return this.settle(id)?.reject(error);
+      return this.drop(id, error);
     }
     if (job.done === total) this.settle(id)?.resolve(job.result);
+  }
+
+  private drop(id: number, error: unknown): void {
+    this.port.send({ type: "abort", id });
+    this.settle(id)?.reject(error);
   }
 
   /** Takes a job off the books; its caller is answered by whoever asked. */

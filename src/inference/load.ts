@@ -49,7 +49,7 @@ export async function loadModel(spec: LoadSpec, machine: Machine = thisMachine()
   const tokenizer = openTokenizer(files, warn);
   const source: GraphSource = architecture
     ? checkpointSource(openCheckpoint(files, architecture, warn), tokenizer, limit, warn)
-    : { dtypes: () => ["fp32"], graph: () => ({ graph: onnx!, masked: true }), foreign: true };
+    : { dtypes: () => ["fp32"], graph: () => ({ parts: [{ graph: onnx! }], masked: true }), foreign: true };
   const { session, model, device, dtype } = await firstThatWorks(spec, machine, source, tokenizer, warn);
   return {
     session,
@@ -88,7 +88,7 @@ function checkpointSource(
   warn: (message: string) => void,
 ): GraphSource {
   const observe = async () => {
-    const session = await createSession(probeGraph(checkpoint), { name: "cpu", index: 0 });
+    const session = await createSession(probeGraph(checkpoint), { name: "cpu", index: 0 }, warn);
     try {
       return await observeActivations(session, tokenizer, Math.min(limit, DEFAULT_MAX_LENGTH));
     } finally {
@@ -128,7 +128,7 @@ async function firstThatWorks(
   for (const { device, dtype } of tries) {
     try {
       const model = await source.graph(device.name, dtype);
-      const session = await createSession(model, device);
+      const session = await createSession(model, device, warn);
       await scoreOnce(session, tokenizer).catch(async (error) => {
         await session.release();
         throw error;

@@ -2,21 +2,30 @@ import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-node";
 import { RerankError, show } from "../errors.js";
 import type { Batch } from "./batch.js";
 import type { DeviceId } from "./devices.js";
+import { cpuKey, openPrepacked } from "./prepacked.js";
 import { computeThreads } from "./threads.js";
 
 // ONNX Runtime 1.29 and later uploads telemetry on some platforms unless told otherwise before it is loaded.
 process.env.ORT_DISABLE_TELEMETRY = "1";
 
-/** A model that ONNX Runtime can open: the graph, and where its weights lie. */
+/** A model that ONNX Runtime can open. */
 export interface GraphModel {
+  /** Graphs that run one after the other; an output is the input of that name of a later one. */
+  parts: readonly GraphPart[];
+  /** Whether one run may hold pairs of different lengths. */
+  masked: boolean;
+}
+
+/** A graph, and where its weights lie. */
+export interface GraphPart {
   /** The ModelProto, or the path of a file that holds it. */
   graph: Uint8Array | string;
   /** Folder to which the graph's external data locations are relative; only for a graph given as bytes. */
   folder?: string;
   /** External data that is held in memory instead of a file. */
   memory?: readonly { path: string; data: Uint8Array }[];
-  /** Whether one run may hold pairs of different lengths. */
-  masked: boolean;
+  /** Key under which the CPU's packed weights are kept, for graphs that are worth it. */
+  prepacked?: string;
 }
 
 /** Runs batches on one device. The only place that knows ONNX Runtime. */
@@ -53,29 +62,50 @@ async function runtime(): Promise<Runtime> {
   }
 }
 
-/** ONNX Runtime's version, which is part of the key of everything that it writes. */
+/** ONNX Runtime's version. */
 export async function runtimeVersion(): Promise<string> {
   return (await runtime()).env.versions.node ?? "unknown";
 }
 
 /**
  * Opens a model on one device, never on another.
+ * @param warn called with one sentence when packed weights cannot be kept
  * @throws what ONNX Runtime throws when the device or the model will not do; `MODEL_UNSUPPORTED` for inputs or outputs
  * that a cross-encoder does not have.
  */
-export async function createSession(model: GraphModel, device: DeviceId): Promise<ProbeSession> {
+export async function createSession(
+  model: GraphModel,
+  device: DeviceId,
+  warn: (message: string) => void = () => {},
+): Promise<ProbeSession> {
   const ort = await runtime();
-  const options = sessionOptions(model, device);
-  const { graph } = model;
-  const session = await (typeof graph === "string"
-    ? ort.InferenceSession.create(graph, options)
-    : ort.InferenceSession.create(graph, options));
-  const feeds = bindInputs(session);
-  const output = logitsOutput(session);
-  const run = (batch: Batch, outputs: readonly string[]) => {
-    const inputs: Record<string, Tensor> = {};
-    for (const [name, feed] of feeds) inputs[name] = feed(ort, batch);
-    return session.run(inputs, outputs);
+  const chain: { session: InferenceSession; feeds: [string, BoundFeed][] }[] = [];
+  const release = async () => {
+    for (const { session } of chain) await session.release();
+  };
+  const made = new Set<string>();
+  try {
+    for (const part of model.parts) {
+      const session = await openPart(ort, part, device, warn);
+      chain.push({ session, feeds: bindInputs(session, made) });
+      for (const name of session.outputNames) made.add(name);
+    }
+  } catch (error) {
+    await release();
+    throw error;
+  }
+  const last = chain.at(-1)!.session;
+  const output = logitsOutput(last);
+  const run = async (batch: Batch, outputs: readonly string[]) => {
+    const values: Record<string, Tensor> = {};
+    let results: Record<string, Tensor> = {};
+    for (const { session, feeds } of chain) {
+      for (const [name, feed] of feeds) values[name] ??= feed(ort, batch);
+      const inputs = Object.fromEntries(session.inputNames.map((name) => [name, values[name]!]));
+      results = (await session.run(inputs, session === last ? outputs : session.outputNames)) as Record<string, Tensor>;
+      Object.assign(values, results);
+    }
+    return results;
   };
   return {
     async run(batch) {
@@ -87,27 +117,54 @@ export async function createSession(model: GraphModel, device: DeviceId): Promis
       return logits.data as Float32Array;
     },
     async runAll(batch) {
-      const results = await run(batch, session.outputNames);
+      const results = await run(batch, last.outputNames);
       return new Map(Object.entries(results).map(([name, tensor]) => [name, tensor.data as Float32Array]));
     },
-    release: () => session.release(),
+    release,
   };
 }
 
-function sessionOptions(model: GraphModel, device: DeviceId): InferenceSession.SessionOptions {
+async function openPart(
+  ort: Runtime,
+  part: GraphPart,
+  device: DeviceId,
+  warn: (message: string) => void,
+): Promise<InferenceSession> {
+  const { graph, folder, memory, prepacked } = part;
+  const open = (
+    source: Uint8Array | string,
+    session: Record<string, string>,
+    more: InferenceSession.SessionOptions,
+  ) => {
+    const options = sessionOptions(device, session, more);
+    return typeof source === "string"
+      ? ort.InferenceSession.create(source, options)
+      : ort.InferenceSession.create(source, options);
+  };
+  const external: Record<string, string> = folder ? { model_external_initializers_file_folder_path: folder } : {};
+  const plain = (session = {}, more: InferenceSession.SessionOptions = {}) =>
+    open(graph, { ...external, ...session }, { ...(memory?.length && { externalData: memory }), ...more });
+  if (device.name !== "cpu" || !prepacked) return plain();
+  return openPrepacked(`${prepacked}.${cpuKey(ort.env.versions.node)}`, plain, open, warn);
+}
+
+function sessionOptions(
+  device: DeviceId,
+  session: Record<string, string>,
+  more: InferenceSession.SessionOptions,
+): InferenceSession.SessionOptions {
   const numbered = device.name === "cuda" || device.name === "dml";
-  if (!numbered && device.index > 0)
+  if (!numbered && device.index > 0) {
     throw new Error(`ONNX Runtime offers no choice of ${device.name} devices: use "${device.name}"`);
+  }
   const provider = { name: device.name, ...(numbered && { deviceId: device.index }) };
-  const session: Record<string, string> = {};
-  if (model.folder) session.model_external_initializers_file_folder_path = model.folder;
   return {
     executionProviders: [provider as InferenceSession.ExecutionProviderConfig],
-    ...(model.memory?.length && { externalData: model.memory }),
     // Every length would leave a memory plan of its own behind.
     enableMemPattern: false,
     intraOpNumThreads: computeThreads(),
     logSeverityLevel: 4,
+    ...more,
     extra: {
       session,
       // On the CPU this fusion makes a kernel that is slower than what it replaces.
@@ -147,8 +204,10 @@ function perToken(batch: Batch, value: (row: number, position: number) => number
 
 type BoundFeed = (ort: Runtime, batch: Batch) => Tensor;
 
-function bindInputs(session: InferenceSession): [string, BoundFeed][] {
-  return session.inputMetadata.map((input): [string, BoundFeed] => {
+/** @param made outputs of earlier graphs, which need no feed */
+function bindInputs(session: InferenceSession, made: ReadonlySet<string>): [string, BoundFeed][] {
+  const fed = session.inputMetadata.filter(({ name }) => !made.has(name));
+  return fed.map((input): [string, BoundFeed] => {
     const feed = FEEDS[input.name];
     const type = input.isTensor ? input.type : undefined;
     if (!feed || (type !== "int64" && type !== "int32" && type !== "float32")) {

@@ -1,17 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statSync, utimesSync, writeSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { isSealed, SEAL, seal } from "./seal.js";
 
 /** Bytes made from a model's files: a file of our cache or, where none can be written, memory. */
 export type Derived = { path: string } | { data: Uint8Array };
@@ -37,13 +28,6 @@ export function sourceKey(files: readonly string[], ...rest: (string | number)[]
   return hash.update(JSON.stringify(rest)).digest("hex").slice(0, 32);
 }
 
-/** What is written beside a derived file once it is whole. */
-interface Seal {
-  size: number;
-  sha256: string;
-  mtimeMs: number;
-}
-
 /** {@link findDerived}, else {@link storeDerived}. */
 export function derive(name: string, size: number, produce: Producer, warn: (message: string) => void): Derived {
   return findDerived(name) ?? storeDerived(name, size, produce, warn);
@@ -55,7 +39,9 @@ export function derive(name: string, size: number, produce: Producer, warn: (mes
  */
 export function findDerived(name: string): { path: string } | undefined {
   const path = join(derivedCacheDir(), name);
-  return isWhole(path) ? { path } : undefined;
+  if (!isSealed(path)) return undefined;
+  touch(path + SEAL);
+  return { path };
 }
 
 /**
@@ -64,16 +50,28 @@ export function findDerived(name: string): { path: string } | undefined {
  * @param warn called with one sentence when the cache cannot be written
  */
 export function storeDerived(name: string, size: number, produce: Producer, warn: (message: string) => void): Derived {
-  const path = join(derivedCacheDir(), name);
   try {
-    writeSealed(path, produce);
-    return { path };
+    const write = (folder: string) => {
+      const fd = openSync(join(folder, name), "wx");
+      try {
+        produce((bytes) => {
+          for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+        });
+      } finally {
+        closeSync(fd);
+      }
+    };
+    const folder = temporaryFolder();
+    try {
+      write(folder);
+      seal(join(folder, name), join(derivedCacheDir(), name));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+    enforceLimit(name);
+    return { path: join(derivedCacheDir(), name) };
   } catch (error) {
-    const { code, syscall } = error as NodeJS.ErrnoException;
-    if (syscall === undefined) throw error;
-    warn(
-      `${derivedCacheDir()} cannot be written (${code}), so what is derived from the weights is kept in memory and made again at each start. Set BGE_RERANKER_CACHE to a writable folder.`,
-    );
+    warnUnwritable(error, warn);
   }
   const data = new Uint8Array(size);
   let end = 0;
@@ -84,49 +82,122 @@ export function storeDerived(name: string, size: number, produce: Producer, warn
   return { data };
 }
 
-function isWhole(path: string): boolean {
+/**
+ * Keeps files that somebody else writes.
+ * @param names of the files
+ * @param make writes all of them, by these names, into the folder it is given
+ * @returns false when they could not be kept; then nothing is left behind
+ */
+export async function keepDerived(
+  names: readonly string[],
+  make: (folder: string) => Promise<void>,
+  warn: (message: string) => void,
+): Promise<boolean> {
+  let folder: string | undefined;
   try {
-    const seal = JSON.parse(readFileSync(sealPath(path), "utf8")) as Seal;
-    const { size, mtimeMs } = statSync(path);
-    if (size !== seal.size) return false;
-    if (mtimeMs === seal.mtimeMs) return true;
-    return createHash("sha256").update(readFileSync(path)).digest("hex") === seal.sha256;
-  } catch {
-    return false;
-  }
-}
-
-/** Written under a name of its own and renamed, the seal last, so that another process sees all or nothing. */
-function writeSealed(path: string, produce: Producer): void {
-  mkdirSync(derivedCacheDir(), { recursive: true });
-  const temporary = `${path}.${process.pid}.${randomUUID()}.tmp`;
-  const hash = createHash("sha256");
-  try {
-    const fd = openSync(temporary, "wx");
-    try {
-      produce((bytes) => {
-        hash.update(bytes);
-        for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
-      });
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    const { size, mtimeMs } = statSync(temporary);
-    const seal: Seal = { size, sha256: hash.digest("hex"), mtimeMs };
-    rmSync(sealPath(path), { force: true });
-    renameSync(temporary, path);
-    const sealTemporary = `${temporary}.seal`;
-    const sealFd = openSync(sealTemporary, "wx");
-    writeSync(sealFd, JSON.stringify(seal));
-    closeSync(sealFd);
-    renameSync(sealTemporary, sealPath(path));
+    folder = temporaryFolder();
+    await make(folder);
+    for (const name of names) seal(join(folder, name), join(derivedCacheDir(), name));
+    enforceLimit(...names);
+    return true;
   } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
+    warnUnwritable(error, warn);
+    return false;
+  } finally {
+    if (folder) rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function sealPath(path: string): string {
-  return `${path}.seal.json`;
+/** Errors of the file system become a warning; any other is the producer's own. */
+function warnUnwritable(error: unknown, warn: (message: string) => void): void {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall === undefined) throw error;
+  warn(
+    `${derivedCacheDir()} cannot be written (${code}), so what is derived from the weights is kept in memory and made again at each start. Set BGE_RERANKER_CACHE to a writable folder.`,
+  );
+}
+
+const TEMPORARY = ".tmp";
+
+/** A folder for files that are being written. One that a killed process left behind is cleared away with the cache. */
+function temporaryFolder(): string {
+  const folder = join(derivedCacheDir(), `${process.pid}-${randomUUID()}${TEMPORARY}`);
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+/** A file, or an abandoned temporary folder, of the derived cache. */
+export interface DerivedEntry {
+  name: string;
+  /** bytes */
+  size: number;
+  lastUsed: Date;
+}
+
+/** What the derived cache holds, least recently used first. */
+export function listDerived(): DerivedEntry[] {
+  const folder = derivedCacheDir();
+  const entries = names(folder).flatMap((name): DerivedEntry[] => {
+    if (name.endsWith(SEAL)) return [];
+    try {
+      const path = join(folder, name);
+      const own = statSync(path);
+      const size = own.isDirectory()
+        ? names(path).reduce((sum, file) => sum + statSync(join(path, file)).size, 0)
+        : own.size;
+      const lastUsed = names(folder).includes(name + SEAL) ? statSync(path + SEAL).mtime : own.mtime;
+      return [{ name, size, lastUsed }];
+    } catch {
+      return []; // removed meanwhile
+    }
+  });
+  return entries.sort((a, b) => a.lastUsed.getTime() - b.lastUsed.getTime());
+}
+
+/** Removes entries of the derived cache. Processes that have a file open keep it. Default: all of them. */
+export function clearDerived(entries: readonly DerivedEntry[] = listDerived()): void {
+  for (const { name } of entries) {
+    const path = join(derivedCacheDir(), name);
+    rmSync(path + SEAL, { force: true });
+    rmSync(path, { recursive: true, force: true });
+  }
+}
+
+/** Bytes that the derived cache may hold: `BGE_RERANKER_CACHE_LIMIT` in gigabytes, 20 by default. */
+export function derivedCacheLimit(env: NodeJS.ProcessEnv = process.env): number {
+  const gigabytes = Number(env.BGE_RERANKER_CACHE_LIMIT || 20);
+  return (gigabytes >= 0 ? gigabytes : 20) * 1e9;
+}
+
+/** Removes what was not used for longest until the rest fits; never what has just been written. */
+function enforceLimit(...keep: string[]): void {
+  const entries = listDerived();
+  let total = entries.reduce((sum, { size }) => sum + size, 0);
+  for (const entry of entries) {
+    if (total <= derivedCacheLimit()) return;
+    if (keep.includes(entry.name)) continue;
+    try {
+      clearDerived([entry]);
+      total -= entry.size;
+    } catch {
+      // Windows keeps files that are mapped somewhere.
+    }
+  }
+}
+
+function names(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function touch(path: string): void {
+  try {
+    const now = new Date();
+    utimesSync(path, now, now);
+  } catch {
+    // a read-only cache still serves
+  }
 }

@@ -21,9 +21,8 @@ const FRANCE = "What is the capital of France?";
 const FP32 = 1e-3;
 
 /**
- * Half precision has steps of 0.004 at these magnitudes, and they add up over the layers: for bge-reranker-large's first
- * pair the README has -1.5264 in fp16, https://huggingface.co/BAAI/bge-reranker-large/discussions/14 has 1.5133 without
- * its sign. A wrong token or a wrong layer moves a logit by whole units.
+ * Half precision has steps of 0.004 between logits of 4 and 8, and rounding adds up over the layers. A wrong token or a
+ * wrong layer moves a logit by whole units.
  */
 const FP16 = 0.05;
 

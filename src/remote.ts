@@ -79,11 +79,15 @@ class RemoteReranker implements Reranker {
     options: ScoreOptions = {},
   ): Promise<number | number[]> {
     checkOptions("computeScore", options, scoreOptionChecks);
-    const list = isOnePair(pairs) ? [pairs] : pairs;
+    const one = isOnePair(pairs);
+    const list = one ? [pairs] : pairs;
     checkPairs(list);
-    const { scores, kind } = await this.#scorePairs(list, options);
+    const { scores, kind } = await this.#scorePairs(
+      list.map(([query, passage]) => [query, passage] as const),
+      options,
+    );
     const converted = convert(scores, kind, options.normalize ?? false);
-    return isOnePair(pairs) ? converted[0]! : converted;
+    return one ? converted[0]! : converted;
   }
 
   async score(query: string, passages: readonly string[], options: ScoreOptions = {}): Promise<number[]> {
@@ -105,13 +109,14 @@ class RemoteReranker implements Reranker {
     checkOptions("rank", options, rankOptionChecks);
     checkQuery(query);
     const pairs = documentTexts(documents).map((text) => [query, text] as const);
+    const given = [...documents];
     const { scores, kind } = await this.#scorePairs(pairs, options);
     const { topN, scoreThreshold, normalize = true } = options;
     const ranked =
       kind === "logit"
         ? rankScores(scores, { topN, scoreThreshold, normalize })
         : rankScores(convert(scores, kind, normalize), { topN, scoreThreshold, normalize: false });
-    return ranked.map(({ index, score }) => ({ index, score, document: documents[index]! }));
+    return ranked.map(({ index, score }) => ({ index, score, document: given[index]! }));
   }
 
   async dispose(): Promise<void> {
@@ -123,6 +128,7 @@ class RemoteReranker implements Reranker {
     return this.dispose();
   }
 
+  /** @param pairs are read while the call goes on, so they are no array of the caller's */
   async #scorePairs(
     pairs: readonly (readonly [string, string])[],
     { signal, onProgress }: ScoreOptions,

@@ -46,15 +46,16 @@ export class BgeReranker extends BaseDocumentCompressor {
     callbacks?: Callbacks,
   ): Promise<Document[]> {
     if (documents.length === 0) return [];
+    const given = [...documents];
     // Inside an LCEL chain the config says who our parent run is, and when to stop.
     const config = ensureConfig();
     const manager = CallbackManager.configure(callbacks ?? config.callbacks);
     const serialized = { lc: 1, type: "not_implemented" as const, id: ["bge-reranker", "BgeReranker"] };
-    const run = await manager?.handleChainStart(serialized, { query, documents });
+    const run = await manager?.handleChainStart(serialized, { query, documents: given });
     try {
-      const ranked = await this.#rank(documents, query, this.topN, config.signal);
+      const ranked = await this.#rank(given, query, this.topN, config.signal);
       const output = ranked.map(({ index, relevanceScore }) => {
-        const { id, pageContent, metadata } = documents[index]!;
+        const { id, pageContent, metadata } = given[index]!;
         return new Document({ id, pageContent, metadata: { ...metadata, [this.scoreKey]: relevanceScore } });
       });
       await run?.handleChainEnd({ documents: output });

@@ -67,12 +67,13 @@ export class BgeRerankerPostprocessor implements BaseNodePostprocessor {
     if (nodes.length === 0) return [];
     const { callbackManager, metadataMode = "EMBED", keepRetrievalScore, scoreThreshold, normalize } = this.#options;
     const text = queryText(query);
+    const given = [...nodes];
     const id = crypto.randomUUID();
-    callbackManager?.dispatchEvent("rerank-start", { id, query: text, topN: this.topN, nodes });
-    const passages = nodes.map(({ node }) => node.getContent(metadataMode as MetadataMode));
+    callbackManager?.dispatchEvent("rerank-start", { id, query: text, topN: this.topN, nodes: given });
+    const passages = given.map(({ node }) => node.getContent(metadataMode as MetadataMode));
     const ranked = await this.#made.reranker.rank(text, passages, { topN: this.topN, scoreThreshold, normalize });
     const kept = ranked.map(({ index, score }) => {
-      const { node, score: retrievalScore } = nodes[index]!;
+      const { node, score: retrievalScore } = given[index]!;
       return { node: keepRetrievalScore ? withRetrievalScore(node, retrievalScore) : node, score };
     });
     callbackManager?.dispatchEvent("rerank-end", { id, query: text, nodes: kept });

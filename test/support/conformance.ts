@@ -107,6 +107,25 @@ function describeScores(reranker: () => Reranker): void {
     }
   });
 
+  it("takes arrays as they are when the call is made", async () => {
+    const scores = await reranker().score(QUERY, PASSAGES);
+    const passages = [...PASSAGES];
+    const pairs = PASSAGES.map((passage): [string, string] => [QUERY, passage]);
+    const calls = [
+      reranker().score(QUERY, passages),
+      reranker().computeScore(pairs),
+      reranker().rank(QUERY, passages),
+    ] as const;
+    passages.reverse().push("one more");
+    for (const pair of pairs) pair.reverse();
+    pairs.pop();
+    const [byScore, byPairs, ranked] = await Promise.all(calls);
+    assertClose(byScore, scores);
+    assertClose(byPairs, scores);
+    assert.equal(ranked[0]!.document, PASSAGES[ANSWER]);
+    assert.equal(ranked.length, PASSAGES.length);
+  });
+
   it("keeps concurrent calls apart", async () => {
     const queries = [QUERY, "Where do bananas grow?", "When is the office closed?"];
     const alone: number[][] = [];

@@ -13,7 +13,8 @@ const engines = new Map<string, { source: EngineSource; users: number }>();
  */
 export function sharedReranker(model?: string, options: RerankerOptions = {}): Reranker {
   return new LocalReranker(model, options, (name, loading) => {
-    const { device, dtype, batchTokens, worker, revision, cacheDir, localFilesOnly, token, endpoint } = loading;
+    const { device = "auto", dtype = "auto", batchTokens, worker = true, ...files } = loading;
+    const { revision, cacheDir, localFilesOnly, token, endpoint } = files;
     const decisive = [name, device, dtype, batchTokens, worker, revision, cacheDir, localFilesOnly, token, endpoint];
     const key = JSON.stringify(decisive);
     const entry = engines.get(key) ?? { source: new EngineSource(name, loading), users: 0 };

@@ -98,6 +98,8 @@ export class LocalReranker implements Reranker {
   readonly #options: RerankerOptions;
   readonly #lease: EngineLease;
   #disposed: Promise<void> | undefined;
+  /** The engine that was used last: a shared one goes on without us. */
+  #running: EngineClient | undefined;
 
   /** @param lease makes or finds the engine for a model and its loading options */
   constructor(
@@ -167,6 +169,7 @@ export class LocalReranker implements Reranker {
 
   dispose(): Promise<void> {
     this.#disposed ??= this.#lease.close();
+    this.#running?.endJobs(this, disposedError());
     return this.#disposed;
   }
 
@@ -180,7 +183,14 @@ export class LocalReranker implements Reranker {
     if (job.passages.length === 0) return { logits: new Float64Array(), spans: [] };
     const engine = await this.#engine(signal);
     const maxLength = this.#info!.maxLength!;
-    return engine.run(job, { maxLength, overflow: this.#options.overflow ?? "truncate", signal, onProgress });
+    this.#running = engine;
+    return engine.run(job, {
+      owner: this,
+      maxLength,
+      overflow: this.#options.overflow ?? "truncate",
+      signal,
+      onProgress,
+    });
   }
 
   async #engine(signal: AbortSignal | undefined): Promise<EngineClient> {
@@ -201,8 +211,12 @@ export class LocalReranker implements Reranker {
   }
 
   #checkUsable(): void {
-    if (this.#disposed) throw new RerankError("DISPOSED", "This reranker has been disposed; load a new one.");
+    if (this.#disposed) throw disposedError();
   }
+}
+
+function disposedError(): RerankError {
+  return new RerankError("DISPOSED", "This reranker has been disposed; load a new one.");
 }
 
 function toScores(logits: Float64Array, normalize: boolean): number[] {

@@ -182,6 +182,9 @@ export class LocalReranker implements Reranker {
     checkNotAborted(signal);
     if (job.passages.length === 0) return { logits: new Float64Array(), spans: [] };
     const engine = await this.#engine(signal);
+    // Either may have happened since the engine was there.
+    this.#checkUsable();
+    checkNotAborted(signal);
     const maxLength = this.#info!.maxLength!;
     this.#running = engine;
     return engine.run(job, {
@@ -198,7 +201,6 @@ export class LocalReranker implements Reranker {
     checkNotAborted(signal);
     const engine = await unlessAborted(this.#lease.open(this.#options.onProgress), signal);
     this.#checkUsable();
-    checkNotAborted(signal);
     const { info, least, limit } = engine.facts;
     const { maxLength } = this.#options;
     const refuse = (why: string) => new RerankError("OPTION_INVALID", `maxLength ${maxLength} is ${why}.`);

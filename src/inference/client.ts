@@ -148,7 +148,10 @@ export class EngineClient {
   }
 
   private openWorker(spec: LoadSpec): Port {
-    const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: spec, name: "bge-reranker" });
+    // Of the flags that threads inherit, this one belongs to `node --eval` alone and would keep the worker from starting.
+    const execArgv = process.execArgv.some((flag) => flag.startsWith("--input-type")) ? { execArgv: [] } : {};
+    const options = { workerData: spec, name: "bge-reranker", ...execArgv };
+    const worker = new Worker(new URL("./worker.js", import.meta.url), options);
     worker.on("message", (message: FromEngine) => this.receive(message));
     worker.on("error", (cause) => this.died(cause));
     worker.on("exit", () => this.died(undefined));

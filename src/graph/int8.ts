@@ -76,15 +76,23 @@ export function writeInt8(arch: Architecture, weights: Map<string, TensorRef>, a
       const rest = (ALIGNMENT - (bytes.length % ALIGNMENT)) % ALIGNMENT;
       if (rest > 0) write(new Uint8Array(rest));
     };
-    for (const [name, { factors, tensors }] of int8Layout(arch).layers) {
-      const seen = activations.get(factors.replace(/\.factors$/, ""));
-      if (!seen) throw new Error(`no activations were recorded for ${name}`);
-      const damping = equalize(seen);
-      const weight = weights.get(`${name}.weight`)!;
-      const { values, scales } = quantize(readFloats(weight), weight.shape[0]!, damping);
+    const { layers } = int8Layout(arch);
+    const damping = new Map<string, Float32Array>();
+    const floats = (name: string) => readFloats(weights.get(`${name}.weight`)!);
+    for (const [name, { factors, tensors }] of layers) {
+      if (tensors.has(factors)) {
+        const seen = activations.get(name)!;
+        const sharers = [...layers].filter(([, layer]) => layer.factors === factors).map(([sharer]) => sharer);
+        damping.set(factors, equalize(seen, largestColumns(sharers.map(floats), seen.length)));
+      }
+      const { values, scales } = quantize(
+        floats(name),
+        weights.get(`${name}.weight`)!.shape[0]!,
+        damping.get(factors)!,
+      );
       padded(bytesOf(values));
       padded(bytesOf(scales));
-      if (tensors.has(factors)) padded(bytesOf(damping));
+      if (tensors.has(factors)) padded(bytesOf(damping.get(factors)!));
     }
   };
 }
@@ -98,15 +106,36 @@ const OUTLIER = 4;
 
 /**
  * Factors that the input channels are multiplied by before they are rounded, and that the weights' columns are divided
- * by: an outlier channel's excess is shared between both by its square root, as in SmoothQuant
- * (https://arxiv.org/abs/2211.10438, alpha 0.5). The product stays the same. Other channels keep 1.
+ * by, so that the product stays the same: an outlier channel's excess is shared between both as in SmoothQuant
+ * (https://arxiv.org/abs/2211.10438, alpha 0.5), more of it going to a column whose weights are small. Other channels
+ * keep 1, and none is damped below the median one.
+ * @param largest largest magnitude of every input channel
+ * @param columns largest magnitude of every channel's weights
  */
-export function equalize(largest: ArrayLike<number>): Float32Array {
-  const sorted = Float32Array.from(largest).sort();
-  const median = sorted[sorted.length >> 1]!;
-  return Float32Array.from(largest, (value) =>
-    value > OUTLIER * median && median > 0 ? Math.sqrt(median / value) : 1,
-  );
+export function equalize(largest: ArrayLike<number>, columns: ArrayLike<number>): Float32Array {
+  const usual = median(largest);
+  const usualColumn = median(columns);
+  return Float32Array.from(largest, (value, channel) => {
+    if (!(usual > 0 && usualColumn > 0 && value > OUTLIER * usual)) return 1;
+    const excess = value / usual;
+    return Math.min(1, Math.max(1 / excess, Math.sqrt(columns[channel]! / usualColumn / excess)));
+  });
+}
+
+function median(values: ArrayLike<number>): number {
+  return Float32Array.from(values).sort()[values.length >> 1]!;
+}
+
+/** Largest magnitude in every column of matrices that share their input. */
+function largestColumns(matrices: Float32Array[], inputs: number): Float32Array {
+  const largest = new Float32Array(inputs);
+  for (const matrix of matrices) {
+    for (let i = 0, column = 0; i < matrix.length; i++) {
+      largest[column] = Math.max(largest[column]!, Math.abs(matrix[i]!));
+      if (++column === inputs) column = 0;
+    }
+  }
+  return largest;
 }
 
 /**
@@ -142,7 +171,7 @@ function step(weight: Float32Array, from: number, to: number): number {
   if (!Number.isFinite(largest)) {
     throw new RerankError("MODEL_INVALID", "A weight matrix holds NaN or infinite values and cannot be quantized.");
   }
-  return largest / 127 || 1;
+  return Math.fround(largest / 127) || 1;
 }
 
 /** Adding and taking away 1.5 * 2^52 leaves the nearest integer, much faster than Math.round. */

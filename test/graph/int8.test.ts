@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { type Activations, equalize, int8Layout, quantize } from "../../src/graph/int8.js";
+import { type Checkpoint, fp32Graph, int8Graph, openCheckpoint, probeGraph } from "../../src/graph/model.js";
+import { makeBatch } from "../../src/inference/batch.js";
+import { observeActivations } from "../../src/inference/calibration.js";
+import { createSession, type GraphModel } from "../../src/inference/session.js";
+import type { PairTokenizer } from "../../src/inference/tokenize.js";
+import { parseConfig } from "../../src/model/config.js";
+import { resolveModel } from "../../src/model/files.js";
+import { loadReranker } from "../../src/reranker.js";
+import { editModel, type Tensors } from "../support/checkpoint.js";
+import { openTokenizer } from "../support/engine.js";
+import { fixture, temporaryFolder } from "../support/paths.js";
+
+const CPU = { name: "cpu", index: 0 } as const;
+const PASSAGES = Array.from(
+  { length: 24 },
+  (_, i) => `${"server could not write file ".repeat(1 + (i % 5))}${i} 文件 ${i * 7}`,
+);
+
+function useCache(context: { after: (clean: () => void) => void }): void {
+  const before = process.env.BGE_RERANKER_CACHE;
+  process.env.BGE_RERANKER_CACHE = temporaryFolder(context);
+  context.after(() => {
+    if (before === undefined) delete process.env.BGE_RERANKER_CACHE;
+    else process.env.BGE_RERANKER_CACHE = before;
+  });
+}
+
+describe("quantize", () => {
+  it("moves no weight by more than half a step of its output, and transposes", () => {
+    const matrix = fc.array(fc.float({ min: -8, max: 8, noNaN: true }), { minLength: 15, maxLength: 15 });
+    fc.assert(
+      fc.property(matrix, (values) => {
+        const { values: rounded, scales } = quantize(Float32Array.from(values), 5, new Float32Array(3).fill(1));
+        for (let out = 0; out < 5; out++) {
+          for (let input = 0; input < 3; input++) {
+            const exact = Math.fround(values[out * 3 + input]!);
+            assert.ok(Math.abs(rounded[input * 5 + out]! * scales[out]! - exact) <= scales[out]! * 0.5001);
+          }
+        }
+      }),
+    );
+  });
+
+  it("refuses what is not a number", () => {
+    const broken = Float32Array.from([1, Number.NaN, 2, 3]);
+    assert.throws(() => quantize(broken, 2, new Float32Array(2).fill(1)), { code: "MODEL_INVALID" });
+  });
+});
+
+describe("equalize", () => {
+  it("shares an outlier channel's excess between activations and weights, and leaves the others alone", () => {
+    assert.deepEqual([...equalize([1, 1, 1, 100, 1], [2, 2, 2, 2, 2])], [1, 1, 1, Math.fround(0.1), 1]);
+    assert.deepEqual([...equalize([1, 2, 3, 2, 1], [1, 9, 1, 9, 1])], [1, 1, 1, 1, 1]);
+    assert.deepEqual([...equalize([0, 0, 0, 5], [1, 1, 1, 1])], [1, 1, 1, 1]);
+  });
+
+  it("gives more to small weights, but neither raises a channel nor damps it below the median one", () => {
+    assert.deepEqual([...equalize([1, 1, 100, 1], [1, 1, 0.04, 1])], [1, 1, Math.fround(0.02), 1]);
+    assert.deepEqual([...equalize([1, 1, 100, 1], [1, 1, 0, 1])], [1, 1, Math.fround(0.01), 1]);
+    assert.deepEqual([...equalize([1, 1, 100, 1], [1, 1, 1e6, 1])], [1, 1, 1, 1]);
+  });
+});
+
+describe("an int8 model", () => {
+  for (const model of ["xlmr", "bert"]) {
+    it(`${model}: gives a pair the very same score in any company`, async (t) => {
+      useCache(t);
+      await using reranker = await loadReranker(fixture(`models/${model}`), { device: "cpu", dtype: "int8" });
+      assert.equal(reranker.info?.dtype, "int8");
+      const together = await reranker.score("server file", PASSAGES);
+      const alone = await Promise.all(PASSAGES.map((passage) => reranker.score("server file", [passage])));
+      assert.deepEqual(alone.flat(), together);
+    });
+
+    it(`${model}: stays near float32`, async (t) => {
+      useCache(t);
+      const { checkpoint, tokenizer } = await open(fixture(`models/${model}`));
+      const exact = await logits(fp32Graph(checkpoint, false), tokenizer);
+      const rounded = await logits(
+        await int8Graph(checkpoint, () => observe(checkpoint, tokenizer), assert.fail),
+        tokenizer,
+      );
+      assert.ok(error(rounded, exact) < 0.2 * spread(exact), `${error(rounded, exact)} of ${spread(exact)}`);
+    });
+  }
+
+  it("survives outlier channels, which would take the 8 bits from all others", async (t) => {
+    useCache(t);
+    const folder = editModel(t, "xlmr", { tensors: addOutliers });
+    const { checkpoint, tokenizer } = await open(folder);
+    const exact = await logits(fp32Graph(checkpoint, false), tokenizer);
+    const equalized = await logits(
+      await int8Graph(checkpoint, () => observe(checkpoint, tokenizer), assert.fail),
+      tokenizer,
+    );
+    process.env.BGE_RERANKER_CACHE = temporaryFolder(t);
+    const naive = await logits(await int8Graph(checkpoint, async () => noOutliers(checkpoint), assert.fail), tokenizer);
+    const [ours, without] = [error(equalized, exact), error(naive, exact)];
+    assert.ok(ours < 0.5 * without, `equalized ${ours}, without ${without}`);
+    assert.ok(ours < 0.15 * spread(exact), `${ours} of ${spread(exact)}`);
+  });
+});
+
+/** Four channels after every normalization forty times larger, and what reads them as much less sensitive. */
+function addOutliers(tensors: Tensors): void {
+  const channels = [3, 17, 40, 41];
+  for (const [name, { bytes, shape }] of tensors) {
+    const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    if (/LayerNorm\.(weight|bias)$/.test(name)) for (const c of channels) values[c]! *= 40;
+    if (/(query|key|value|intermediate\.dense)\.weight$/.test(name)) {
+      for (let row = 0; row < shape[0]!; row++) for (const c of channels) values[row * shape[1]! + c]! /= 40;
+    }
+  }
+}
+
+async function open(folder: string): Promise<{ checkpoint: Checkpoint; tokenizer: PairTokenizer }> {
+  const files = await resolveModel(folder);
+  const config = JSON.parse(readFileSync(files.paths["config.json"]!, "utf8")) as Record<string, unknown>;
+  return {
+    checkpoint: openCheckpoint(files, parseConfig(config), assert.fail),
+    tokenizer: await openTokenizer(folder),
+  };
+}
+
+async function observe(checkpoint: Checkpoint, tokenizer: PairTokenizer): Promise<Activations> {
+  const session = await createSession(probeGraph(checkpoint), CPU);
+  const seen = await observeActivations(session, tokenizer, 128);
+  await session.release();
+  return seen;
+}
+
+/** What a model without any outlier would show, so that no channel is equalized. */
+function noOutliers({ arch }: Checkpoint): Activations {
+  const layers = [...int8Layout(arch).layers].map(([name, { values, tensors }]) => {
+    const inputs = tensors.get(values)!.shape[0]!;
+    return [name, new Float32Array(inputs).fill(1)] as const;
+  });
+  return new Map(layers);
+}
+
+async function logits(model: GraphModel, tokenizer: PairTokenizer): Promise<number[]> {
+  const session = await createSession(model, CPU);
+  const out: number[] = [];
+  for (const passage of PASSAGES) {
+    const pair = tokenizer.pair(tokenizer.encode("server file"), tokenizer.encode(passage), 128);
+    out.push(...Array.from(await session.run(makeBatch([pair], tokenizer.padId))));
+  }
+  await session.release();
+  return out;
+}
+
+function error(a: number[], b: number[]): number {
+  return Math.sqrt(a.reduce((sum, x, i) => sum + (x - b[i]!) ** 2, 0) / a.length);
+}
+
+function spread(values: number[]): number {
+  const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
+  return error(
+    values,
+    values.map(() => mean),
+  );
+}

@@ -78,6 +78,10 @@ function checkVariant(config: Record<string, unknown>): void {
   expect("hidden_act", "gelu");
   expect("position_embedding_type", "absolute");
   expect("is_decoder", false);
+  const kinds = config.architectures;
+  if (Array.isArray(kinds) && kinds.length > 0 && !kinds.some((kind) => /ForSequenceClassification$/.test(kind))) {
+    throw unsupported(`the architecture ${show(kinds.join(", "))}`, "cross-encoders (…ForSequenceClassification)");
+  }
   const labels = config.id2label;
   const count = typeof labels === "object" && labels !== null ? Object.keys(labels).length : config.num_labels;
   if (count !== undefined && count !== 1) throw unsupported(`${show(count)} labels`, "a cross-encoder with one label");

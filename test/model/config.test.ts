@@ -100,6 +100,11 @@ describe("parseConfig refuses", () => {
     refuses({ is_decoder: true }, "MODEL_UNSUPPORTED", "is_decoder");
   });
 
+  it("models of a known family that are no classifiers, such as embedding models", () => {
+    refuses({ architectures: ["XLMRobertaModel"] }, "MODEL_UNSUPPORTED", "XLMRobertaModel");
+    assert.equal(parseConfig(config("xlmr", { architectures: undefined })).family, "xlm-roberta");
+  });
+
   it("sizes that are no positive integers, naming key and value", () => {
     const keys = ["hidden_size", "num_attention_heads", "num_hidden_layers", "intermediate_size", "vocab_size"];
     for (const key of [...keys, "max_position_embeddings", "type_vocab_size"]) {

@@ -1,0 +1,59 @@
+// What the benchmarks measure with.
+import { readFileSync, writeFileSync } from "node:fs";
+
+/** Starts watching the event loop with a chain of 5 ms timers; the returned function ends it and gives the longest block in ms. */
+export function watchEventLoop(step = 5) {
+  let last = performance.now();
+  let longest = 0;
+  let timer = setTimeout(function tick() {
+    const now = performance.now();
+    longest = Math.max(longest, now - last - step);
+    last = now;
+    timer = setTimeout(tick, step);
+  }, step);
+  return () => {
+    clearTimeout(timer);
+    return Math.max(longest, performance.now() - last - step);
+  };
+}
+
+/** Memory of this process in MB, where /proc tells. */
+export function memory() {
+  const kilobytes = (file, key) =>
+    Number(new RegExp(`^${key}:\\s+(\\d+)`, "m").exec(read(file))?.[1]) / 1024 || undefined;
+  return {
+    residentMb: kilobytes("/proc/self/status", "VmRSS"),
+    peakMb: kilobytes("/proc/self/status", "VmHWM"),
+    anonymousMb: kilobytes("/proc/self/smaps_rollup", "Anonymous"),
+  };
+}
+
+/** From here on `peakMb` is the peak since now (https://docs.kernel.org/filesystems/proc.html, clear_refs). */
+export function resetPeak() {
+  try {
+    writeFileSync("/proc/self/clear_refs", "5");
+  } catch {}
+}
+
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** https://en.wikipedia.org/wiki/Lehmer_random_number_generator */
+export function random(seed) {
+  let state = seed % 2147483647 || 1;
+  return () => {
+    state = (state * 48271) % 2147483647;
+    return state / 2147483647;
+  };
+}
+
+function read(file) {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}

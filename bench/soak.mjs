@@ -1,0 +1,77 @@
+// Random requests, aborts, loads and disposals, with an eye on memory: node bench/soak.mjs [--requests 5000] [--model mini]
+// Memory is the median over the last 100 requests before a mark, so that one garbage collection decides nothing.
+import { parseArgs } from "node:util";
+import { loadReranker } from "../dist/src/index.js";
+import { median, memory, random } from "./measure.mjs";
+
+const SETTLED = 500;
+const WINDOW = 100;
+const LIMIT = 1.05;
+
+const { values } = parseArgs({
+  options: {
+    requests: { type: "string", default: "5000" },
+    model: { type: "string", default: "mini" },
+    device: { type: "string", default: "cpu" },
+    dtype: { type: "string", default: "fp32" },
+    seed: { type: "string", default: "1" },
+  },
+});
+const requests = Number(values.requests);
+if (!(requests > SETTLED)) throw new Error(`--requests must be more than ${SETTLED}.`);
+const draw = random(Number(values.seed));
+const below = (limit) => Math.floor(draw() * limit);
+const WORDS =
+  "the server reads its configuration from a file and 服务器 restarts when the certificate expires 证书 🙂".split(" ");
+const text = () =>
+  Array.from({ length: 1 + below(draw() < 0.03 ? 1000 : 60) }, () => WORDS[below(WORDS.length)]).join(" ");
+
+const load = () => loadReranker(values.model, { device: values.device, dtype: values.dtype });
+const counts = { scored: 0, aborted: 0, loads: 1, refused: 0 };
+const resident = [];
+const after = (mark) => median(resident.slice(Math.max(0, mark - WINDOW), mark));
+let reranker = await load();
+for (let done = 0; done < requests; ) {
+  const together = Math.min(1 + below(8), requests - done);
+  await Promise.all(Array.from({ length: together }, request));
+  done += together;
+  for (let i = 0; i < together; i++) resident.push(memory().residentMb);
+  if (done % SETTLED < together) process.stderr.write(`${done} requests: ${after(done).toFixed(1)} MB\n`);
+  if (draw() < 0.02) await reload();
+}
+await reranker.dispose();
+
+const [settled, end] = [after(SETTLED), after(requests)];
+console.log(`${requests} requests: ${JSON.stringify(counts)}`);
+console.log(`resident after ${SETTLED} requests: ${settled.toFixed(1)} MB`);
+console.log(`resident after ${requests} requests: ${end.toFixed(1)} MB, ${(end / settled).toFixed(3)} times as much`);
+if (end > settled * LIMIT) {
+  console.error(`That is more than ${LIMIT} times as much.`);
+  process.exitCode = 1;
+}
+
+async function request() {
+  const passages = Array.from({ length: below(draw() < 0.1 ? 120 : 20) }, text);
+  const abort = draw() < 0.1 ? AbortSignal.timeout(below(50)) : undefined;
+  try {
+    const scores = await reranker.score(text(), passages, { signal: abort });
+    if (scores.length !== passages.length || !scores.every(Number.isFinite)) throw new Error(`wrong scores: ${scores}`);
+    counts.scored += passages.length;
+  } catch (error) {
+    if (error.code !== "ABORTED") throw error;
+    counts.aborted++;
+  }
+}
+
+/** Sometimes in the middle of work: what waits is then refused, as it should be. */
+async function reload() {
+  counts.loads++;
+  const interrupted = draw() < 0.5 ? reranker.score("query", Array.from({ length: 50 }, text)) : undefined;
+  const refused = interrupted?.catch((error) => {
+    if (error.code !== "DISPOSED") throw error;
+    counts.refused++;
+  });
+  await reranker.dispose();
+  await refused;
+  reranker = await load();
+}

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { makeBatch } from "../../src/inference/batch.js";
+import type { Session } from "../../src/inference/session.js";
+import { editModel, useOwnCache } from "../support/checkpoint.js";
+import { openSession } from "../support/engine.js";
+import { fixture } from "../support/paths.js";
+import { robertaReferences } from "../support/reference.js";
+
+useOwnCache();
+
+const PAD = 1;
+const known = robertaReferences();
+const row = (ids: number[]) => ({ ids: Int32Array.from(ids), firstSegment: ids.length });
+
+function assertClose(logits: ArrayLike<number>, wanted: number[], tolerance: number): void {
+  assert.equal(logits.length, wanted.length);
+  for (const [i, value] of wanted.entries()) {
+    assert.ok(Math.abs(logits[i]! - value) < tolerance, `row ${i}: ${logits[i]}, PyTorch ${value}`);
+  }
+}
+
+describe("the float32 graph of RoBERTa gives PyTorch's logits", () => {
+  const sessions = new Map<boolean, Session>();
+  before(async () => {
+    for (const masked of [false, true]) sessions.set(masked, await openSession(fixture("models/roberta"), masked));
+  });
+  after(async () => {
+    for (const session of sessions.values()) await session.release();
+  });
+
+  it("on pairs of many lengths", () => {
+    const lengths = known.map(({ ids }) => ids.length);
+    assert.ok(known.length >= 50 && Math.max(...lengths) > 500 && Math.min(...lengths) < 10);
+  });
+
+  for (const masked of [false, true]) {
+    it(`one at a time, ${masked ? "with" : "without"} a mask`, async () => {
+      for (const { ids, logit } of known) {
+        assertClose(await sessions.get(masked)!.run(makeBatch([row(ids)], PAD)), [logit], 1e-4);
+      }
+    });
+  }
+
+  it("equal lengths together, without a mask", async () => {
+    const { ids, logit } = known.find(({ ids }) => ids.length > 20 && ids.length < 60)!;
+    const other = known.find(({ ids: more }) => more.length > ids.length)!.ids.slice(0, ids.length);
+    const logits = await sessions.get(false)!.run(makeBatch([row(ids), row(other), row(ids)], PAD));
+    assertClose([logits[0]!, logits[2]!], [logit, logit], 1e-4);
+    assert.ok(Math.abs(logits[1]! - logit) > 1e-3, "rows do not mix");
+  });
+
+  it("all lengths together, with a mask, whatever the padding holds", async () => {
+    const logits = known.map(({ logit }) => logit);
+    for (const pad of [PAD, 0, 700]) {
+      const batch = makeBatch(
+        known.map(({ ids }) => row(ids)),
+        pad,
+      );
+      assertClose(await sessions.get(true)!.run(batch), logits, 1e-4);
+    }
+  });
+
+  it("in any order of rows", async () => {
+    const backwards = known.toReversed();
+    const batch = makeBatch(
+      backwards.map(({ ids }) => row(ids)),
+      PAD,
+    );
+    assertClose(
+      await sessions.get(true)!.run(batch),
+      backwards.map(({ logit }) => logit),
+      1e-4,
+    );
+  });
+});
+
+describe("the float32 graph", () => {
+  it("reads every tensor: another value anywhere is another logit", async (t) => {
+    const ids = known.find(({ ids }) => ids.length > 15 && ids.length < 40)!.ids;
+    const score = async (folder: string) => {
+      const session = await openSession(folder, false);
+      const logits = await session.run(makeBatch([row(ids)], PAD));
+      await session.release();
+      return logits[0]!;
+    };
+    const original = await score(fixture("models/roberta"));
+    const names: string[] = [];
+    editModel(t, "roberta", { tensors: (tensors) => void names.push(...tensors.keys()) });
+    assert.equal(names.length, 41);
+    for (const name of names) {
+      const folder = editModel(t, "roberta", {
+        tensors: (tensors) => {
+          const { bytes } = tensors.get(name)!;
+          for (let at = 0; at < bytes.length; at += 4)
+            bytes.writeFloatLE(bytes.readFloatLE(at) + (1 + ((at / 4) % 3)) * 0.1, at);
+        },
+      });
+      // A key's bias moves all attention logits of a query alike, which softmax takes back.
+      if (name.endsWith("key.bias")) continue;
+      assert.ok(Math.abs((await score(folder)) - original) > 1e-6, `${name} makes no difference`);
+    }
+  });
+});

@@ -1,4 +1,5 @@
 import { dirname, relative, sep } from "node:path";
+import { readTensor } from "../model/weights.js";
 import type { DataTypeName, Graph } from "./onnx.js";
 
 /** Bytes of an initializer: part of a file, or of memory that was given a name. */
@@ -9,37 +10,76 @@ export interface Source {
   length: number;
 }
 
-/** Places initializers in files of one folder tree, as ONNX Runtime demands, or in memory. */
-export class ExternalWeights {
+/** Where a finished graph's initializers lie, as a session takes it. */
+export interface Placed {
   /** The folder that locations are relative to. */
-  readonly folder: string;
-  private readonly added = new Set<string>();
+  folder: string;
+  memory: { path: string; data: Uint8Array }[];
+}
 
-  /**
-   * @param files absolute real paths of all files that initializers may lie in
-   * @param memory content that has no file, by name
-   */
-  constructor(
-    private readonly graph: Graph,
-    files: readonly string[],
-    private readonly memory: ReadonlyMap<string, Uint8Array>,
-  ) {
-    this.folder = commonFolder(files);
-  }
+/**
+ * Collects a graph's initializers and places them in files of one folder tree. ONNX Runtime takes external data from
+ * memory only if all of a graph's lies there; then what is in files is read.
+ */
+export class ExternalWeights {
+  private readonly added = new Map<string, { type: DataTypeName; shape: readonly number[]; source: Source }>();
+
+  /** @param memory content that has no file, by name */
+  constructor(private readonly memory: ReadonlyMap<string, Uint8Array>) {}
 
   /** Adds an initializer, once, and returns its name. */
   add(name: string, type: DataTypeName, shape: readonly number[], { file, offset, length }: Source): string {
-    if (this.added.has(name)) return name;
-    this.added.add(name);
-    const location = this.memory.has(file) ? file : relative(this.folder, file).split(sep).join("/");
-    return this.graph.initializer(name, type, shape, { location, offset, length });
+    if (!this.added.has(name)) this.added.set(name, { type, shape, source: { file, offset, length } });
+    return name;
+  }
+
+  /** Writes the initializers into the graph. */
+  place(graph: Graph): Placed {
+    const used = new Set([...this.added.values()].map(({ source }) => source.file));
+    const named = [...used].filter((file) => this.memory.has(file));
+    const files = [...used].filter((file) => !this.memory.has(file));
+    const folder = commonFolder(files);
+    // On Windows two drives have no folder in common.
+    const inFiles = named.length === 0 && files.every((file) => holds(folder, file));
+    const read = new MemoryFile("read");
+    for (const [name, { type, shape, source }] of this.added) {
+      let { file: location, offset, length } = source;
+      if (inFiles) location = relative(folder, location).split(sep).join("/");
+      else if (!this.memory.has(location)) ({ file: location, offset, length } = read.append(source));
+      graph.initializer(name, type, shape, { location, offset, length });
+    }
+    if (inFiles) return { folder, memory: [] };
+    const memory = named.map((path) => ({ path, data: this.memory.get(path)! }));
+    return { folder, memory: read.size > 0 ? [...memory, read.finish()] : memory };
   }
 }
 
-/** The deepest folder that holds all files. */
+/** Parts of files, one behind the other in memory. */
+class MemoryFile {
+  size = 0;
+  private readonly pieces: Buffer[] = [];
+
+  constructor(private readonly path: string) {}
+
+  append(source: Source): Source {
+    for (const piece of readTensor(source)) this.pieces.push(Buffer.from(piece));
+    const offset = this.size;
+    this.size += source.length;
+    return { file: this.path, offset, length: source.length };
+  }
+
+  finish(): { path: string; data: Uint8Array } {
+    return { path: this.path, data: Buffer.concat(this.pieces) };
+  }
+}
+
+/** The deepest folder that holds all files, as far as there is one. */
 export function commonFolder(files: readonly string[]): string {
   let folder = dirname(files[0] ?? process.cwd());
-  const holds = (file: string) => file.startsWith(folder.endsWith(sep) ? folder : folder + sep);
-  while (!files.every(holds) && dirname(folder) !== folder) folder = dirname(folder);
+  while (!files.every((file) => holds(folder, file)) && dirname(folder) !== folder) folder = dirname(folder);
   return folder;
+}
+
+function holds(folder: string, file: string): boolean {
+  return file.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 }

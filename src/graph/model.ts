@@ -150,7 +150,7 @@ function whole(
   checkpoint: Checkpoint,
   { mask, half, dense }: { mask: boolean; half?: boolean; dense: MakeDense },
 ): GraphModel {
-  return { parts: [assemble(checkpoint, [], buildEncoder, { mask, half, dense })], masked: mask };
+  return { parts: [assemble(checkpoint, buildEncoder, { mask, half, dense })], masked: mask };
 }
 
 /**
@@ -160,37 +160,28 @@ function whole(
  */
 function split(checkpoint: Checkpoint, moreFiles: string[], dense: MakeDense): GraphModel {
   const options = { mask: false, dense };
-  const embeddings = assemble(checkpoint, [], buildEmbeddings, options);
-  const layers = assemble(checkpoint, moreFiles, buildLayers, options);
+  const embeddings = assemble(checkpoint, buildEmbeddings, options);
+  const layers = assemble(checkpoint, buildLayers, options);
   const prepacked = sourceKey(
     [...checkpoint.shards, ...moreFiles],
     createHash("sha256").update(layers.graph).digest("hex"),
   );
-  return { parts: [embeddings, { ...layers, ...(checkpoint.memory.size === 0 && { prepacked }) }], masked: false };
+  return { parts: [embeddings, { ...layers, ...(layers.memory?.length === 0 && { prepacked }) }], masked: false };
 }
 
 function assemble(
   { arch, weights, memory }: Checkpoint,
-  moreFiles: string[],
   build: typeof buildEncoder,
   { mask, half = false, dense }: { mask: boolean; half?: boolean | undefined; dense: MakeDense },
 ): GraphPart & { graph: Uint8Array } {
   const graph = new Graph();
-  const files = [...moreFiles, ...[...weights.values()].map((tensor) => tensor.file)];
-  const external = new ExternalWeights(
-    graph,
-    [...new Set(files)].filter((file) => !memory.has(file)),
-    memory,
-  );
+  const external = new ExternalWeights(memory);
   const add: ExternalWeights["add"] = (...tensor) => external.add(...tensor);
   const use = (name: string) => {
     const tensor = weights.get(name)!;
     return add(name, half ? "float16" : "float", tensor.shape, tensor);
   };
   build(graph, arch, { mask, half, use, dense: dense(use, add) });
-  return {
-    graph: graph.finish(arch.family),
-    folder: external.folder,
-    memory: [...memory].map(([path, data]) => ({ path, data })),
-  };
+  const placed = external.place(graph);
+  return { graph: graph.finish(arch.family), ...placed };
 }

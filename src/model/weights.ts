@@ -98,7 +98,7 @@ function invalid(what: string): RerankError {
 const CHUNK_BYTES = 1 << 22;
 
 /** Reads a tensor's bytes piece by piece; a piece is valid until the next one is asked for. */
-export function* readTensor(tensor: TensorRef): Generator<Uint8Array> {
+export function* readTensor(tensor: Pick<TensorRef, "file" | "offset" | "length">): Generator<Uint8Array> {
   const fd = openSync(tensor.file, "r");
   const buffer = new Uint8Array(Math.min(CHUNK_BYTES, tensor.length));
   try {

@@ -223,6 +223,14 @@ describe("converted weights", () => {
     assert.match(found.warnings[0]!, /BGE_RERANKER_CACHE/);
   });
 
+  it("are kept in memory beside tensors that stay in their file", async (t) => {
+    const { narrow } = narrowed("F16", (name) => name.includes("layer.0") || name.includes("word_embeddings"));
+    const folder = editModel(t, "bert", { files: { "model.safetensors": pack(narrow) } });
+    const { logits } = await score(folder);
+    process.env.BGE_RERANKER_CACHE = join(folder, "config.json", "cache");
+    assert.deepEqual((await score(folder)).logits, logits);
+  });
+
   it("are another model's when its file changes", async (t) => {
     const { narrow } = narrowed("F16");
     const folder = editModel(t, "bert", { files: { "model.safetensors": pack(narrow) } });

@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import { extname, join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { loadModel } from "../../src/inference/load.js";
+import { resolveModel } from "../../src/model/files.js";
+import { isSealed } from "../../src/model/seal.js";
+import { EngineRun } from "../support/engine.js";
+import { fixture, temporaryFolder } from "../support/paths.js";
+import { referencePairs, references } from "../support/reference.js";
+
+const expected = references("bert");
+const chosen = referencePairs()
+  .map((pair, index) => ({ ...pair, logit: expected[index]!.logit }))
+  .filter(({ passage, maxLength }) => maxLength === 512 && passage.length < 120)
+  .slice(0, 10);
+
+function cacheIn(context: TestContext): string {
+  const folder = temporaryFolder(context);
+  process.env.BGE_RERANKER_CACHE = folder;
+  return folder;
+}
+
+type Dtype = "fp32" | "int8";
+
+/** Loads the model, scores the pairs and checks them against PyTorch; returns the warnings of the load. */
+async function score(dtype: Dtype): Promise<string[]> {
+  const files = await resolveModel(fixture("models/bert"));
+  const model = await loadModel({ files, device: "cpu", dtype, batchTokens: undefined });
+  const run = new EngineRun(model);
+  const passages = chosen.map(({ passage }) => passage);
+  await run.submit(
+    1,
+    chosen.map(({ query }) => query),
+    passages,
+    { queryOf: [...passages.keys()] },
+  );
+  await run.engine.dispose();
+  assert.equal(run.failures.size, 0);
+  for (const [i, logit] of run.logits.get(1)!.entries()) {
+    const off = Math.abs(logit - chosen[i]!.logit);
+    assert.ok(off < (dtype === "fp32" ? 1e-4 : 0.2), `${dtype}: ${logit}, PyTorch ${chosen[i]!.logit}`);
+  }
+  return model.warnings;
+}
+
+/** Content of the cache's files, by name, without seals. */
+function contents(folder: string): Record<string, Buffer> {
+  const names = readdirSync(folder).filter((name) => !name.endsWith(".seal.json"));
+  return Object.fromEntries(names.sort().map((name) => [name, readFileSync(join(folder, name))]));
+}
+
+const flip = (path: string) => {
+  const content = readFileSync(path);
+  content[content.length >> 1]! ^= 0x55;
+  writeFileSync(path, content);
+  utimesSync(path, new Date(), new Date(Date.now() + 5000));
+};
+
+const DAMAGE: Record<string, (path: string) => void> = {
+  "cut off": (path) => truncateSync(path, 100),
+  "a byte changed": flip,
+  gone: (path) => rmSync(path),
+  "its seal gone": (path) => rmSync(`${path}.seal.json`),
+  "its seal no JSON": (path) => writeFileSync(`${path}.seal.json`, "{"),
+};
+
+describe("packed weights in the cache", () => {
+  for (const dtype of ["fp32", "int8"] as const) {
+    it(`${dtype}: made once, used again, nothing else left in the folder`, async (t) => {
+      const folder = cacheIn(t);
+      assert.deepEqual(await score(dtype), []);
+      const first = contents(folder);
+      assert.deepEqual(
+        Object.keys(first)
+          .map((name) => extname(name))
+          .filter((end) => end === ".onnx" || end === ".weights")
+          .sort(),
+        [".onnx", ".weights"],
+      );
+      assert.deepEqual(await score(dtype), []);
+      assert.deepEqual(contents(folder), first);
+    });
+
+    for (const [what, damage] of Object.entries(DAMAGE)) {
+      it(`${dtype}: never give another score, each of them ${what}`, async (t) => {
+        const folder = cacheIn(t);
+        await score(dtype);
+        const first = contents(folder);
+        for (const name of Object.keys(first)) {
+          damage(join(folder, name));
+          assert.deepEqual(await score(dtype), [], name);
+          // under another name where its own source was made again before
+          const same = Object.keys(contents(folder)).filter((other) => extname(other) === extname(name));
+          assert.ok(
+            same.some((other) => isSealed(join(folder, other))),
+            `${name} was made again`,
+          );
+        }
+      });
+    }
+  }
+
+  it("several models at once into an empty cache", async (t) => {
+    const folder = cacheIn(t);
+    await Promise.all([score("fp32"), score("fp32"), score("int8"), score("int8")]);
+    assert.ok(readdirSync(folder).every((name) => !name.endsWith(".tmp")));
+    await Promise.all([score("fp32"), score("int8")]);
+  });
+
+  it("outlive their removal while they are in use", async (t) => {
+    const folder = cacheIn(t);
+    await score("fp32");
+    const model = await loadModel({
+      files: await resolveModel(fixture("models/bert")),
+      device: "cpu",
+      dtype: "fp32",
+      batchTokens: undefined,
+    });
+    rmSync(folder, { recursive: true });
+    const run = new EngineRun(model);
+    await run.submit(
+      1,
+      ["q"],
+      chosen.map(({ passage }) => passage),
+    );
+    assert.equal(run.failures.size, 0);
+    await run.engine.dispose();
+  });
+
+  for (const dtype of ["fp32", "int8"] as const) {
+    it(`${dtype}: one warning where nothing can be written`, async (t) => {
+      const file = join(cacheIn(t), "a file");
+      writeFileSync(file, "");
+      process.env.BGE_RERANKER_CACHE = join(file, "cache");
+      const warnings = await score(dtype);
+      assert.equal(warnings.length, 1, warnings.join("\n"));
+      assert.match(warnings[0]!, /BGE_RERANKER_CACHE/);
+    });
+  }
+
+  it("a folder in a file's place is no reason to fail", async (t) => {
+    const folder = cacheIn(t);
+    await score("fp32");
+    const names = Object.keys(contents(folder));
+    for (const name of names) {
+      rmSync(join(folder, name));
+      mkdirSync(join(folder, name, "not empty"), { recursive: true });
+    }
+    await score("fp32");
+  });
+});

@@ -1,4 +1,6 @@
 import { RerankError, show } from "../errors.js";
+import { benchCommand } from "./bench.js";
+import { cacheCommand } from "./cache.js";
 import { type Command, columns, commandHelp, parseCommandLine, UsageError } from "./command.js";
 import { downloadCommand } from "./download.js";
 import { infoCommand } from "./info.js";
@@ -11,7 +13,14 @@ import { packageVersion } from "./version.js";
 export const PROGRAM = "bge-reranker";
 
 /** The subcommands, in the order of the help. */
-export const commands: readonly Command[] = [rankCommand, infoCommand, downloadCommand, verifyCommand];
+export const commands: readonly Command[] = [
+  rankCommand,
+  infoCommand,
+  downloadCommand,
+  verifyCommand,
+  benchCommand,
+  cacheCommand,
+];
 
 /** Exit codes: 0 done, 1 an error, 2 a command line that is not understood, 130 stopped by Ctrl-C (as shells show it). */
 export const EXIT = { done: 0, error: 1, usage: 2, interrupted: 130 } as const;

@@ -13,7 +13,14 @@ import {
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { type Derived, derive, derivedCacheDir, sourceKey } from "../../src/model/derived.js";
+import {
+  type Derived,
+  derive,
+  derivedCacheDir,
+  derivedCacheLimit,
+  listDerived,
+  sourceKey,
+} from "../../src/model/derived.js";
 import { temporaryFolder } from "../support/paths.js";
 
 const CONTENT = Buffer.from(Uint8Array.from({ length: 100_000 }, (_, i) => (i * 7 + (i >> 8)) & 255));
@@ -181,4 +188,34 @@ test("the folder: BGE_RERANKER_CACHE, else the platform's", { skip: process.plat
   for (const env of [{}, { BGE_RERANKER_CACHE: "", XDG_CACHE_HOME: "" }]) {
     assert.equal(derivedCacheDir(env), join(homedir(), ".cache", "bge-reranker"));
   }
+});
+
+test("the cache stays within its limit: what was not used for longest goes first", (t) => {
+  cacheIn(t);
+  process.env.BGE_RERANKER_CACHE_LIMIT = String((CONTENT.length * 2.5) / 1e9);
+  t.after(() => delete process.env.BGE_RERANKER_CACHE_LIMIT);
+  const maker = new Maker();
+  const old = (name: string, minutes: number) => {
+    const then = new Date(Date.now() - minutes * 60_000);
+    utimesSync(`${maker.path(name)}.seal.json`, then, then);
+  };
+  old("first", 30);
+  old("second", 20);
+  maker.path("first"); // used again, so that "second" is the oldest now
+  maker.path("third");
+  assert.deepEqual(
+    listDerived().map(({ name, size }) => [name, size]),
+    [
+      ["first", CONTENT.length],
+      ["third", CONTENT.length],
+    ],
+  );
+  assert.equal(maker.made, 3);
+  maker.path("second");
+  assert.equal(maker.made, 4, "what was removed is made again");
+});
+
+test("a limit that makes no sense is the default one", () => {
+  assert.equal(derivedCacheLimit({ BGE_RERANKER_CACHE_LIMIT: "much" }), 20e9);
+  assert.equal(derivedCacheLimit({ BGE_RERANKER_CACHE_LIMIT: "1.5" }), 1.5e9);
 });

@@ -203,13 +203,8 @@ test("the cache stays within its limit: what was not used for longest goes first
   old("second", 20);
   maker.path("first"); // used again, so that "second" is the oldest now
   maker.path("third");
-  assert.deepEqual(
-    listDerived().map(({ name, size }) => [name, size]),
-    [
-      ["first", CONTENT.length],
-      ["third", CONTENT.length],
-    ],
-  );
+  const left = listDerived().map(({ name }) => name);
+  assert.deepEqual(left.sort(), ["first", "third"]);
   assert.equal(maker.made, 3);
   maker.path("second");
   assert.equal(maker.made, 4, "what was removed is made again");

@@ -24,6 +24,7 @@ import torch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "training"))
+from outliers import add_outliers  # noqa: E402
 from safetensors_io import write_file  # noqa: E402
 
 VOCABULARY = 250_002
@@ -88,7 +89,7 @@ def make_tokenizer():
 
 
 TOKENIZER_CONFIG = {
-    "tokenizer_class": "XLMRobertaTokenizer", "model_max_length": 512, "bos_token": "<s>", "eos_token": "</s>",
+    "tokenizer_class": "XLMRobertaTokenizer", "bos_token": "<s>", "eos_token": "</s>",
     "cls_token": "<s>", "sep_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>", "mask_token": "<mask>",
 }
 
@@ -123,18 +124,15 @@ def tensor_shapes(config):
 
 
 def make_weights(config, seed, outliers):
-    """N(0, 0.02); LayerNorm weights round 1. With outliers, each LayerNorm makes four channels 30 to 60 times larger than
-    the rest, the same ones in every layer: trained XLM-R has such channels (https://arxiv.org/abs/2105.06990)."""
+    """N(0, 0.02); LayerNorm weights round 1."""
     torch.manual_seed(seed)
     weights = {}
-    channels = torch.randperm(config["hidden_size"])[:4]
-    sizes = torch.tensor([60.0, 45.0, 35.0, 30.0])
     for name, shape in tensor_shapes(config).items():
         weights[name] = torch.randn(shape) * 0.02
         if name.endswith("LayerNorm.weight"):
             weights[name] += 1
-            if outliers:
-                weights[name][channels] *= sizes
+    if outliers:
+        add_outliers(config, weights)
     return weights
 
 
@@ -155,7 +153,7 @@ def main():
     config, tokenizer = make_config(args.shape), make_tokenizer()
     write_json(f"{args.out}/config.json", config)
     write_json(f"{args.out}/tokenizer.json", tokenizer)
-    write_json(f"{args.out}/tokenizer_config.json", TOKENIZER_CONFIG)
+    write_json(f"{args.out}/tokenizer_config.json", {**TOKENIZER_CONFIG, "model_max_length": config["max_position_embeddings"] - 2})
     weights = make_weights(config, args.seed, args.outliers)
     write_file(f"{args.out}/model.safetensors", weights, dtype="F32")
     if args.checkpoint_only or args.shape != "base":

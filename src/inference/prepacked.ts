@@ -36,17 +36,28 @@ export async function openPrepacked(
   open: Open,
   warn: (message: string) => void,
 ): Promise<InferenceSession> {
-  const graph = findDerived(`${key}.onnx`);
-  if (graph && findDerived(`${key}.weights`)) {
-    // The file has been optimized for this CPU; doing it again would only cost time.
-    return open(graph.path, {}, { graphOptimizationLevel: "disabled" });
+  const names = [`${key}.weights`, `${key}.onnx`];
+  const [weights, graph] = names.map(findDerived);
+  if (weights && graph) {
+    try {
+      // The file has been optimized for this CPU; doing it again would only cost time.
+      return await open(graph.path, {}, { graphOptimizationLevel: "disabled" });
+    } catch {
+      // Damaged in a way that its seal does not show: made again.
+    }
   }
   let session: InferenceSession | undefined;
   const save = async (folder: string) => {
     const options = { optimizedModelFilePath: join(folder, `${key}.onnx`) };
     session = await plain({ ...SAVE, optimized_model_external_initializers_file_name: `${key}.weights` }, options);
   };
-  await keepDerived([`${key}.weights`, `${key}.onnx`], save, warn);
+  try {
+    await keepDerived(names, save, warn);
+  } catch (error) {
+    // A full disk, in ONNX Runtime's words; or else the model is at fault and fails here again.
+    session ??= await plain();
+    warn(`The packed weights cannot be kept in the cache: ${(error as Error).message}`);
+  }
   return session ?? plain();
 }
 

@@ -1,8 +1,19 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { extname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import type { InferenceSession } from "onnxruntime-node";
 import { loadModel } from "../../src/inference/load.js";
+import { openPrepacked } from "../../src/inference/prepacked.js";
 import { resolveModel } from "../../src/model/files.js";
 import { isSealed } from "../../src/model/seal.js";
 import { EngineRun } from "../support/engine.js";
@@ -138,6 +149,42 @@ describe("packed weights in the cache", () => {
       assert.match(warnings[0]!, /BGE_RERANKER_CACHE/);
     });
   }
+
+  it("a damage that time and size do not show is no reason to fail", async (t) => {
+    const folder = cacheIn(t);
+    await score("fp32");
+    const name = readdirSync(folder).find((name) => name.endsWith(".onnx"))!;
+    const { atime, mtime, size } = statSync(join(folder, name));
+    writeFileSync(join(folder, name), Buffer.alloc(size, 0xff));
+    utimesSync(join(folder, name), atime, mtime);
+    const { mtimeMs } = statSync(join(folder, name));
+    // As if the clock had no finer parts: the seal believes the file.
+    const path = join(folder, `${name}.seal.json`);
+    writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), mtimeMs }));
+    assert.ok(isSealed(join(folder, name)));
+    assert.deepEqual(await score("fp32"), []);
+  });
+
+  it("a disk that fills up while they are written costs a warning, not the load", async (t) => {
+    const folder = cacheIn(t);
+    const session = {} as InferenceSession;
+    const warnings: string[] = [];
+    const plain = async (_: unknown, options?: InferenceSession.SessionOptions) => {
+      if (!options?.optimizedModelFilePath) return session;
+      writeFileSync(options.optimizedModelFilePath, "half");
+      throw new Error("write failed: no space left on device");
+    };
+    const found = await openPrepacked("key", plain, assert.fail, (message) => warnings.push(message));
+    assert.equal(found, session);
+    assert.match(warnings.join(), /no space left/);
+    assert.deepEqual(readdirSync(folder), []);
+  });
+
+  it("a model that cannot be opened at all fails with its own error", async (t) => {
+    cacheIn(t);
+    const plain = () => Promise.reject(new Error("no such operator"));
+    await assert.rejects(openPrepacked("key", plain, assert.fail, assert.fail), /no such operator/);
+  });
 
   it("a folder in a file's place is no reason to fail", async (t) => {
     const folder = cacheIn(t);

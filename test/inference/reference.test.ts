@@ -6,14 +6,7 @@ import { resolveModel } from "../../src/model/files.js";
 import { sharedReranker } from "../../src/registry.js";
 import type { Reranker } from "../../src/types.js";
 import { useOwnCache } from "../support/checkpoint.js";
-import {
-  hasMini,
-  idsChecksum,
-  type Reference,
-  referenceModels,
-  referencePairs,
-  references,
-} from "../support/reference.js";
+import { idsChecksum, type Reference, referenceModels, referencePairs, references } from "../support/reference.js";
 
 useOwnCache();
 
@@ -62,7 +55,7 @@ describe("fp32 logits equal PyTorch's", () => {
   });
 
   for (const [name, model] of referenceModels) {
-    it(`with ${name}`, { skip: name === "mini" && !hasMini && "models/mini has not been trained yet" }, async () => {
+    it(`with ${name}`, async () => {
       const expected = references(name);
       assert.equal(expected.length, pairs.length);
       const spread = new Set(expected.map(({ logit }) => logit.toFixed(2)));

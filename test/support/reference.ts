@@ -1,7 +1,6 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { crc32 } from "node:zlib";
-import { fixture, repoRoot } from "./paths.js";
+import { fixture } from "./paths.js";
 
 /** A pair whose score PyTorch has given. */
 export interface ReferencePair {
@@ -46,8 +45,6 @@ export const referenceModels: [name: string, model: string][] = [
   ["bert", fixture("models/bert")],
   ["mini", "mini"],
 ];
-
-export const hasMini = existsSync(join(repoRoot, "models", "mini", "model.safetensors"));
 
 export function idsChecksum(ids: Int32Array): number {
   return crc32(new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength));

@@ -8,7 +8,9 @@ it("BgeReranker works with @langchain/core 0.3", async () => {
   const hooks = JSON.stringify(new URL("langchain-0.3-hooks.js", support));
   const register = `data:text/javascript,import { register } from "node:module"; register(${hooks});`;
   const script = new URL("langchain-0.3.js", support).pathname;
-  const { stdout } = await promisify(execFile)(process.execPath, ["--import", register, script], { timeout: 60_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, "--import", register, script], {
+    timeout: 60_000,
+  });
   const { core, ...outcome } = JSON.parse(stdout);
   assert.match(core, /\/node_modules\/langchain-core-0\.3\//);
   assert.deepEqual(outcome, {

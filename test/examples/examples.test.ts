@@ -11,7 +11,11 @@ const REFUND = "Can I get my money back if I cancel?";
 async function run(name: string, args: string[] = [], { env = {}, input = "" } = {}): Promise<string> {
   const script = fileURLToPath(new URL(`../../examples/${name}.js`, import.meta.url));
   const { OPENAI_BASE_URL, OPENAI_API_KEY, OPENAI_MODEL, OLLAMA_HOST, OLLAMA_MODEL, ...clean } = process.env;
-  const child = spawn(process.execPath, [script, ...args], { env: { ...clean, ...env }, timeout: 60_000 });
+  // With our own flags, so that what guards these tests guards the examples.
+  const child = spawn(process.execPath, [...process.execArgv, script, ...args], {
+    env: { ...clean, ...env },
+    timeout: 60_000,
+  });
   child.stdin.end(input);
   const [stdout, stderr, code] = await Promise.all([
     text(child.stdout),

@@ -1,6 +1,6 @@
 """train.py WORKDIR MINUTES1 MINUTES2: train models/mini from the hand-wired start.
 
-Listwise cross-entropy over one answer and 7 others. Stage 1 sees passages cut to 110 tokens, stage 2 passages padded out
+Listwise cross-entropy over one answer and 7 others. Stage 1 sees passages cut to 80 tokens, stage 2 passages padded out
 with unrelated text to 48..400 tokens, so that the answer stands anywhere in a long passage. The rate is low, for the embeddings
 a tenth of it (a high one wipes the wiring out); the exported weights are an exponential moving average.
 """
@@ -33,10 +33,9 @@ class Groups:
         pieces = spm.SentencePieceProcessor(model_file=SPM)
         self.pieces = [pieces.id_to_piece(i) for i in range(pieces.get_piece_size())]
         with open(f"{work}/train.jsonl", encoding="utf-8") as f:
-            rows = [json.loads(line) for line in f]
-        short = lambda text: np.array(pieces.encode(text[:2000]), np.int16)
-        self.groups = [(short(r["query"]), [short(t) for t in [r["answer"], *r["negatives"]]]) for r in rows]
-        self.fillers = [g[1][3] for g in self.groups[:6000]]
+            self.groups = [json.loads(line) for line in f]
+        self.tokens = lambda text: np.array(pieces.encode(text[:2000]), np.int64)
+        self.fillers = [self.tokens(g["negatives"][3]) for g in self.groups[:3000]]
         self.order = []
 
     def draw(self, count):
@@ -45,7 +44,8 @@ class Groups:
             random.shuffle(fresh)
             self.order += fresh
         taken, self.order = self.order[:count], self.order[count:]
-        return [self.groups[i] for i in taken]
+        rows = [self.groups[i] for i in taken]
+        return [(self.tokens(r["query"]), [self.tokens(t) for t in [r["answer"], *r["negatives"]]]) for r in rows]
 
     def window(self, tokens, longest):
         """At most `longest` tokens, usually the first."""
@@ -68,13 +68,13 @@ class Groups:
         for query, passages in self.draw(count):
             goal = random.choice((48, 80, 120, 180, 260, 400))
             for passage in passages:
-                p = self.padded(passage, int(goal * random.uniform(0.8, 1.2))) if long else self.window(passage, 110)
-                pairs.append((query[:60], p))
+                p = self.padded(passage, int(goal * random.uniform(0.8, 1.2))) if long else self.window(passage, 80)
+                pairs.append((query[:40], p))
         width = max(len(q) + len(p) for q, p in pairs) + 3
         ids, types, mask = (torch.zeros(len(pairs), width, dtype=torch.long) for _ in range(3))
         for row, (q, p) in enumerate(pairs):
             tokens = np.concatenate([[CLS], q, [SEP], p, [SEP]])
-            ids[row, :len(tokens)] = torch.from_numpy(tokens.astype(np.int64))
+            ids[row, :len(tokens)] = torch.from_numpy(tokens)
             types[row, len(q) + 2:len(tokens)] = 1
             mask[row, :len(tokens)] = 1
         return ids, types, mask

@@ -165,9 +165,9 @@ def third_layer(w, bias):
     """[CLS] asks by a constant (the query bias); what it asks for stands in the key weights."""
     cover, best, missing = (Head(w, 2, h) for h in range(3))
     for head, number, key in (
-        (cover, 0, {QUERY: 6, SPECIAL: -4, IDF: 1.2}),
-        (best, 1, {PASSAGE: 4, SPECIAL: -4, SAME: 0.6, NEAR: 0.6, PAIR: 0.4, IDF: 0.5}),
-        (missing, 2, {QUERY: 6, SPECIAL: -4, IDF: 1.0, KIN: -0.8, SAME: -0.5}),
+        (cover, 0, {QUERY: 2.5, PASSAGE: -2.5, SPECIAL: -2, IDF: 1.2}),
+        (best, 1, {QUERY: -2, PASSAGE: 2, SPECIAL: -2, SAME: 0.6, NEAR: 0.6, PAIR: 0.4, IDF: 0.5}),
+        (missing, 2, {QUERY: 2.5, PASSAGE: -2.5, SPECIAL: -2, IDF: 1.0, KIN: -0.8, SAME: -0.5}),
     ):
         bias[number * HEAD] = 8.0
         for i, weight in key.items():
@@ -183,7 +183,7 @@ def third_layer(w, bias):
 def build(pieces, meaning, idf, seed=1):
     """All weights, {name: float32 tensor}, under the names that transformers gives them."""
     noise = np.random.default_rng(seed)
-    small = lambda *shape: (noise.standard_normal(shape) * 0.01).astype(np.float32)
+    small = lambda *shape: (noise.standard_normal(shape) * 0.004).astype(np.float32)
     w = {}
     embeddings(w, pieces, meaning, idf)
     norms = ["bert.embeddings.LayerNorm"]
@@ -191,18 +191,20 @@ def build(pieces, meaning, idf, seed=1):
         at = f"bert.encoder.layer.{i}."
         for name in ("self.query", "self.key", "self.value", "output.dense"):
             w[f"{at}attention.{name}.weight"], w[f"{at}attention.{name}.bias"] = small(HIDDEN, HIDDEN), np.zeros(HIDDEN, np.float32)
-        w[at + "intermediate.dense.weight"], w[at + "intermediate.dense.bias"] = 8 * small(FFN, HIDDEN), np.zeros(FFN, np.float32)
+        w[at + "intermediate.dense.weight"], w[at + "intermediate.dense.bias"] = 20 * small(FFN, HIDDEN), np.zeros(FFN, np.float32)
         w[at + "output.dense.weight"], w[at + "output.dense.bias"] = small(HIDDEN, FFN), np.zeros(HIDDEN, np.float32)
         norms += [at + "attention.output.LayerNorm", at + "output.LayerNorm"]
     for name in norms:
         w[name + ".weight"], w[name + ".bias"] = np.ones(HIDDEN, np.float32), np.zeros(HIDDEN, np.float32)
+        if name.endswith("output.LayerNorm"):  # nothing may blur what every later head relies on
+            w[name.replace("LayerNorm", "dense.weight")][IDF:PLACE.stop] = 0
     first_layer(w)
     second_layer(w)
     third_layer(w, w["bert.encoder.layer.2.attention.self.query.bias"])
     # The pooler keeps the pooled slots in the straight part of tanh; the classifier adds them up.
-    w["bert.pooler.dense.weight"], w["bert.pooler.dense.bias"] = 2 * small(HIDDEN, HIDDEN), np.zeros(HIDDEN, np.float32)
-    w["classifier.weight"], w["classifier.bias"] = 2 * small(1, HIDDEN), np.zeros(1, np.float32)
-    for slot, weight in ((0, 4), (1, 1), (2, 2), (3, 0.5), (4, 1), (5, 0.7), (6, 0.3), (7, 0.7)):
+    w["bert.pooler.dense.weight"], w["bert.pooler.dense.bias"] = 5 * small(HIDDEN, HIDDEN), np.zeros(HIDDEN, np.float32)
+    w["classifier.weight"], w["classifier.bias"] = small(1, HIDDEN), np.zeros(1, np.float32)
+    for slot, weight in ((0, 3), (1, 2.5), (2, 1.5), (3, 2.5), (4, 1), (5, 1), (6, 0.3), (7, 0.7)):
         w["bert.pooler.dense.weight"][POOL + slot, POOL + slot] = 0.15
         w["classifier.weight"][0, POOL + slot] = weight
     return {name: torch.from_numpy(np.ascontiguousarray(value, np.float32)) for name, value in w.items()}

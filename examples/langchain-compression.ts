@@ -8,7 +8,7 @@ const baseRetriever = new Bm25Retriever(await loadSections(exampleDocs));
 const baseCompressor = new BgeReranker({ model: "mini", topN: 3 });
 const retriever = new ContextualCompressionRetriever({ baseRetriever, baseCompressor });
 
-const question = process.argv[2] ?? "Can I get my money back if I cancel?";
+const question = process.argv[2] ?? "How do I move the box to a new office?";
 const before = await baseRetriever.invoke(question);
 const after = await retriever.invoke(question);
 

@@ -18,7 +18,7 @@ const note = (text: string) => console.log(style("dim", wrap(text, columns).join
 
 console.log(style("bold", `${passages.length} passages of a travel guide, ${questions.length} questions`));
 note(
-  "First BM25 orders the passages by the words that they share with the question. Then the cross-encoder reads the question together with each passage and orders all of them anew. ✓ marks the passages that answer the question; they were marked before anything was scored.",
+  "First BM25 orders the passages by the words that they share with the question. Then the cross-encoder reads the question together with each passage and orders all of them anew. ✓ marks the passages that answer the question; they were marked before anything was scored. The bar shows where a passage stands between the question's worst and best.",
 );
 
 const outcomes: { question: Question; was: number | undefined; now: number | undefined }[] = [];
@@ -59,16 +59,22 @@ function placeOfAnswer(order: readonly number[], question: Question): number | u
 
 function printRanking(question: Question, ranked: readonly RankedDocument<string>[], before: Map<number, number>) {
   console.log(`\n${style("bold", question.text)}  ${style("dim", question.languages)}`);
+  const [best, worst] = [logit(ranked[0]!.score), logit(ranked.at(-1)!.score)];
   for (const [place, { index, score, document }] of ranked.slice(0, SHOWN).entries()) {
     const number = style("bold", `${place + 1}`.padStart(3));
     const mark = isAnswer(index, question) ? style("green", "✓") : " ";
     const room = columns - MARGIN;
     // The best one in full.
     const [line = "", ...more] = place === 0 ? wrap(document, room) : [fit(document, room)];
-    const shown = `${score.toFixed(3)}  ${style("cyan", bar(score, 10))}`;
+    const shown = `${score.toFixed(3)}  ${style("cyan", bar((logit(score) - worst) / (best - worst), 10))}`;
     console.log(`${number}  ${movement(before.get(index), place + 1)}  ${shown}  ${mark} ${line}`);
     for (const rest of more) console.log(" ".repeat(MARGIN) + rest);
   }
+}
+
+/** The model's raw output, of which a score is the sigmoid. */
+function logit(score: number): number {
+  return Math.log(score / (1 - score));
 }
 
 function movement(was: number | undefined, now: number): string {
@@ -78,11 +84,14 @@ function movement(was: number | undefined, now: number): string {
 }
 
 function printOutcomes(): void {
-  const first = (stage: "was" | "now") => outcomes.filter((outcome) => outcome[stage] === 1).length;
+  const within = (stage: "was" | "now", places: number) =>
+    `${outcomes.filter((outcome) => (outcome[stage] ?? places + 1) <= places).length} of ${outcomes.length}`;
   const row = (bm25: string, reranked: string, text: string) =>
     console.log(`  ${bm25.padEnd(8)}  ${reranked.padEnd(8)}  ${fit(text, columns - 22)}`);
   console.log(`\n${style("bold", "Place of the best answer")}`);
   row("BM25", "reranked", "question");
   for (const { question, was, now } of outcomes) row(`${was ?? "unranked"}`, `${now}`, question.text);
-  console.log(`  first in ${first("was")} of ${outcomes.length} with BM25, in ${first("now")} after reranking\n`);
+  row(within("was", 1), within("now", 1), "in the first place");
+  row(within("was", 3), within("now", 3), "in the first three, which a chatbot would read");
+  console.log();
 }

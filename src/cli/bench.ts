@@ -1,6 +1,6 @@
 import { RerankError } from "../errors.js";
 import { loadReranker } from "../reranker.js";
-import type { Device, Dtype, Reranker } from "../types.js";
+import type { Reranker } from "../types.js";
 import { isOneOf, isPositiveInteger, rerankerOptionChecks } from "../validate.js";
 import { defineCommand, UsageError } from "./command.js";
 import { type Io, paint } from "./io.js";

@@ -3,8 +3,10 @@ import { RerankError } from "../errors.js";
 import type { Overflow } from "../types.js";
 import { abortedError } from "../validate.js";
 import type { ScoreResult } from "./engine.js";
+import { holdExit, newExitState } from "./exit-guard.js";
 import type { LoadSpec } from "./load.js";
 import { type EngineFacts, type FromEngine, fromPlain, type ToEngine } from "./protocol.js";
+import type { WorkerData } from "./worker.js";
 
 /** What to score: distinct queries, passages, and for each passage the index of its query (all the first by default). */
 export interface Job {
@@ -150,11 +152,16 @@ export class EngineClient {
   private openWorker(spec: LoadSpec): Port {
     // Of the flags that threads inherit, this one belongs to `node --eval` alone and would keep the worker from starting.
     const execArgv = process.execArgv.some((flag) => flag.startsWith("--input-type")) ? { execArgv: [] } : {};
-    const options = { workerData: spec, name: "bge-reranker", ...execArgv };
+    const exitState = newExitState();
+    const options = { workerData: { spec, exitState } satisfies WorkerData, name: "bge-reranker", ...execArgv };
     const worker = new Worker(new URL("./worker.js", import.meta.url), options);
     worker.on("message", (message: FromEngine) => this.receive(message));
     worker.on("error", (cause) => this.died(cause));
-    worker.on("exit", () => this.died(undefined));
+    const release = holdExit(exitState);
+    worker.on("exit", () => {
+      release();
+      this.died(undefined);
+    });
     return {
       send: (message) => worker.postMessage(message),
       hold: (busy) => (busy ? worker.ref() : worker.unref()),

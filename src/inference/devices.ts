@@ -52,7 +52,7 @@ function autoOrder({ platform, arch }: Machine): DeviceName[] {
 /** What to do when a device that was asked for by name cannot be had. */
 export const REMEDY: Record<DeviceName, string> = {
   cpu: "The CPU provider is part of onnxruntime-node: install it again for this platform.",
-  cuda: "CUDA needs Linux x64, an NVIDIA driver, CUDA 12 or 13 with cuDNN 9, and onnxruntime-node's CUDA library (run its install script without ONNXRUNTIME_NODE_INSTALL=skip).",
+  cuda: "CUDA needs Linux x64, an NVIDIA driver, CUDA 12 with cuDNN 9, and onnxruntime-node's CUDA library (run its install script without ONNXRUNTIME_NODE_INSTALL=skip).",
   webgpu:
     "WebGPU needs a GPU driver: Vulkan (libvulkan1 and a driver) on Linux, Direct3D 12 on Windows, Metal on macOS.",
   dml: "DirectML needs Windows with a Direct3D 12 GPU.",

@@ -2,6 +2,7 @@ import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-node";
 import { RerankError, show } from "../errors.js";
 import type { Batch } from "./batch.js";
 import type { DeviceId } from "./devices.js";
+import { native } from "./exit-guard.js";
 import { cpuKey, openPrepacked } from "./prepacked.js";
 import { computeThreads } from "./threads.js";
 
@@ -102,7 +103,8 @@ export async function createSession(
     for (const { session, feeds } of chain) {
       for (const [name, feed] of feeds) values[name] ??= feed(ort, batch);
       const inputs = Object.fromEntries(session.inputNames.map((name) => [name, values[name]!]));
-      results = (await session.run(inputs, session === last ? outputs : session.outputNames)) as Record<string, Tensor>;
+      const wanted = session === last ? outputs : session.outputNames;
+      results = (await native(() => session.run(inputs, wanted))) as Record<string, Tensor>;
       Object.assign(values, results);
     }
     return results;
@@ -137,9 +139,11 @@ async function openPart(
     more: InferenceSession.SessionOptions,
   ) => {
     const options = sessionOptions(device, session, more);
-    return typeof source === "string"
-      ? ort.InferenceSession.create(source, options)
-      : ort.InferenceSession.create(source, options);
+    return native(() =>
+      typeof source === "string"
+        ? ort.InferenceSession.create(source, options)
+        : ort.InferenceSession.create(source, options),
+    );
   };
   const external: Record<string, string> = folder ? { model_external_initializers_file_folder_path: folder } : {};
   const plain = (session = {}, more: InferenceSession.SessionOptions = {}) =>

@@ -155,8 +155,8 @@ describe("Queue is fair", () => {
     queue.add(request(0, repeat(200, 100)));
     let scored = 0;
     for (let turn = 1; turn <= 60; turn++) {
-      // longer than the large one's pairs, so that it cannot ride along
-      queue.add(request(turn, repeat(2, 150)));
+      // shorter than the large one's pairs, which therefore cannot ride along
+      queue.add(request(turn, repeat(2, 40)));
       scored += take(queue, 1000, true).filter((item) => item.request.id === 0).length;
     }
     assert.equal(scored, 200);

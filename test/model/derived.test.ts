@@ -71,9 +71,14 @@ test("nothing but files and their seals stays in the cache", (t) => {
   assert.deepEqual(readdirSync(folder).sort(), ["thing.f32", "thing.f32.seal.json"]);
 });
 
-/** Ways to spoil a derived file; each leaves the modification time as a damaged disk would. */
+/** Ways to spoil a derived file. */
 const DAMAGE: Record<string, (path: string) => void> = {
   "cut off": (path) => truncateSync(path, CONTENT.length - 1),
+  "cut off, by its time untouched": (path) => {
+    truncateSync(path, CONTENT.length - 1);
+    const seal = JSON.parse(readFileSync(`${path}.seal.json`, "utf8"));
+    writeFileSync(`${path}.seal.json`, JSON.stringify({ ...seal, mtimeMs: statSync(path).mtimeMs }));
+  },
   emptied: (path) => truncateSync(path, 0),
   longer: (path) => writeFileSync(path, Buffer.concat([CONTENT, Buffer.alloc(4)])),
   "a byte changed": (path) => {

@@ -131,9 +131,10 @@ export class EngineClient {
     const disposed = new Promise<void>((resolve) => {
       this.confirmDispose = resolve;
     });
-    this.port.hold(true);
     this.port.send({ type: "dispose" });
     this.end(new RerankError("DISPOSED", "This reranker has been disposed; load a new one."));
+    // Ending the last call has let go of the process; it stays for the answer.
+    this.port.hold(true);
     await disposed;
     await this.port.close();
   }

@@ -133,6 +133,18 @@ describe("a process", () => {
     );
   });
 
+  it("waits for a dispose in the middle of a call", async () => {
+    await endsWell(
+      `const reranker = await loadReranker(model, { device: "cpu" });
+      const call = reranker.score("server", many).catch((error) => console.log(error.code));
+      await new Promise((resume) => setTimeout(resume, 30));
+      await reranker.dispose();
+      await call;
+      console.log("disposed");`,
+      "DISPOSED\ndisposed\n",
+    );
+  });
+
   it("may leave by process.exit in the middle of a call", async () => {
     await endsWell(
       `const reranker = await loadReranker(model, { device: "cpu" });

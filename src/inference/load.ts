@@ -129,7 +129,7 @@ async function firstThatWorks(
     try {
       const model = await source.graph(device.name, dtype);
       const session = await createSession(model, device, warn);
-      await scoreOnce(session, tokenizer).catch(async (error) => {
+      await scoreOnce(session, tokenizer, device).catch(async (error) => {
         await session.release();
         throw error;
       });
@@ -164,11 +164,14 @@ function noSuchFormat(dtype: Dtype, device: DeviceId, source: GraphSource): Rera
   );
 }
 
-/** Some devices open a model and fail, or give nonsense, only when they run it. */
-async function scoreOnce(session: Session, tokenizer: PairTokenizer): Promise<void> {
+/** Some devices open a model and fail, or give nonsense, only when they run it; the CPU's nonsense is the model's own. */
+async function scoreOnce(session: Session, tokenizer: PairTokenizer, device: DeviceId): Promise<void> {
   const pair = tokenizer.pair(tokenizer.encode("a"), tokenizer.encode("b"), 16);
   const [logit] = Array.from(await session.run(makeBatch([pair], tokenizer.padId)));
-  if (!Number.isFinite(logit)) throw new Error(`a trial pair got the logit ${logit}`);
+  if (Number.isFinite(logit)) return;
+  const what = `The model gave ${logit} as the logit of a trial pair; expected a finite number.`;
+  if (device.name !== "cpu") throw new Error(what);
+  throw new RerankError("MODEL_INVALID", `${what} Its weights are damaged: fetch or train the model again.`);
 }
 
 /** The tokenizer in its compiled form from our cache, which opens in milliseconds; compiled on first use. */

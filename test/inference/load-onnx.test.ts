@@ -185,6 +185,15 @@ describe("an ONNX graph is refused", () => {
     "float16",
   );
 
+  it("that gives NaN", async (t) => {
+    const output = (graph: Graph, sum: string) => {
+      const zero = graph.node("Sub", [sum, sum]);
+      graph.node("Div", [zero, zero], {}, "logits");
+      graph.output("logits", "float", ["batch", 1]);
+    };
+    await assert.rejects(scores(folderOf(t, { output })), failsWith("MODEL_INVALID", "NaN", "trial pair"));
+  });
+
   it("that is damaged, or whose data is missing or cut off: the model is at fault, not the device", async (t) => {
     const damaged = folderOf(t, {}, { "onnx/model.onnx": Buffer.from("<html>not found</html>") });
     await assert.rejects(scores(damaged), failsWith("MODEL_INVALID", "onnx/model.onnx"));

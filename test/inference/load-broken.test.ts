@@ -73,6 +73,12 @@ const CHECKPOINTS: Case[] = [
   ["another vocabulary", setting("vocab_size", 1501), "MODEL_INVALID", "1501"],
   ["NaN in a weight", withValue(KEY, Number.NaN), "MODEL_INVALID", KEY, "NaN"],
   [
+    "weights so large that scores overflow",
+    withValue("bert.embeddings.LayerNorm.weight", 3e38),
+    "MODEL_INVALID",
+    "trial pair",
+  ],
+  [
     "infinity in a weight",
     withValue("classifier.weight", Number.NEGATIVE_INFINITY),
     "MODEL_INVALID",

@@ -11,7 +11,10 @@ import { resolveModel } from "../../src/model/files.js";
 export async function openGraph(folder: string, masked: boolean, warnings: string[] = []): Promise<GraphModel> {
   const files = await resolveModel(folder);
   const arch = parseConfig(JSON.parse(readFileSync(files.paths["config.json"]!, "utf8")));
-  return fp32Graph(openCheckpoint(files, arch, (message) => warnings.push(message)), masked);
+  return fp32Graph(
+    openCheckpoint(files, arch, (message) => warnings.push(message)),
+    masked,
+  );
 }
 
 /** The same, opened on the CPU. */

@@ -61,6 +61,7 @@ export interface EngineLease {
 export class EngineSource implements EngineLease {
   private loading: Promise<EngineClient> | undefined;
   private loaded: EngineClient | undefined;
+  private readonly closing = new AbortController();
 
   constructor(
     private readonly model: string,
@@ -76,7 +77,9 @@ export class EngineSource implements EngineLease {
     return this.loading;
   }
 
+  /** A download that is under way ends; what it has got so far stays for the next one. */
   async close(): Promise<void> {
+    this.closing.abort();
     const client = await this.loading?.catch(() => undefined);
     await client?.dispose();
   }
@@ -84,7 +87,8 @@ export class EngineSource implements EngineLease {
   private async load(onProgress: OnProgress): Promise<EngineClient> {
     const { device = "auto", dtype = "auto", batchTokens, worker = true, ...files } = this.options;
     const { revision, cacheDir, localFilesOnly, token, endpoint } = files;
-    const found = await resolveModel(this.model, { revision, cacheDir, localFilesOnly, token, endpoint, onProgress });
+    const where = { revision, cacheDir, localFilesOnly, token, endpoint };
+    const found = await resolveModel(this.model, { ...where, onProgress, signal: this.closing.signal });
     const client = await EngineClient.start({ files: found, device, dtype, batchTokens }, worker);
     for (const warning of client.facts.warnings) process.emitWarning(warning, { type: "BgeRerankerWarning" });
     this.loaded = client;
@@ -199,7 +203,11 @@ export class LocalReranker implements Reranker {
   async #engine(signal: AbortSignal | undefined): Promise<EngineClient> {
     this.#checkUsable();
     checkNotAborted(signal);
-    const engine = await unlessAborted(this.#lease.open(this.#options.onProgress), signal);
+    const opening = this.#lease.open(this.#options.onProgress);
+    const engine = await unlessAborted(opening, signal).catch((error) => {
+      this.#checkUsable();
+      throw error;
+    });
     this.#checkUsable();
     const { info, least, limit } = engine.facts;
     const { maxLength } = this.#options;

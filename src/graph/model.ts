@@ -11,7 +11,7 @@ import { type Dense, gemm, int8, probed, type UseTensor } from "./dense.js";
 import { buildEmbeddings, buildEncoder, buildLayers } from "./encoder.js";
 import { ExternalWeights } from "./external.js";
 import { type Activations, INT8_FORMAT, type Int8Tensor, int8Layout, markEqualized, writeInt8 } from "./int8.js";
-import { Graph } from "./onnx.js";
+import { DataType, Graph } from "./onnx.js";
 
 /** A checkpoint whose tensors are all there, of the right shape, finite, and float32: what every graph is made from. */
 export interface Checkpoint {
@@ -141,6 +141,15 @@ function readDerived(derived: Derived, { offset, length }: Int8Tensor): Float32A
     closeSync(fd);
   }
   return new Float32Array(bytes.buffer);
+}
+
+/** A graph that any device can run: it tells whether the device is there. */
+export function smallestGraph(): GraphModel {
+  const graph = new Graph();
+  const ids = graph.input("input_ids", "int32", ["batch", 1]);
+  graph.node("Cast", [ids], { to: DataType.float }, "logits");
+  graph.output("logits", "float", ["batch", 1]);
+  return { parts: [{ graph: graph.finish("smallest") }], masked: true };
 }
 
 type MakeDense = (use: UseTensor, add: ExternalWeights["add"]) => Dense;

@@ -1,6 +1,14 @@
 import { readFileSync, realpathSync } from "node:fs";
 import { RerankError, show } from "../errors.js";
-import { type Checkpoint, fp16Graph, fp32Graph, int8Graph, openCheckpoint, probeGraph } from "../graph/model.js";
+import {
+  type Checkpoint,
+  fp16Graph,
+  fp32Graph,
+  int8Graph,
+  openCheckpoint,
+  probeGraph,
+  smallestGraph,
+} from "../graph/model.js";
 import { parseConfig } from "../model/config.js";
 import { findDerived, sourceKey, storeDerived } from "../model/derived.js";
 import type { ModelFiles } from "../model/files.js";
@@ -113,7 +121,7 @@ interface Opened {
 }
 
 async function firstThatWorks(
-  { device: wanted, dtype }: LoadSpec,
+  { device: wanted, dtype: wantedDtype }: LoadSpec,
   machine: Machine,
   source: GraphSource,
   tokenizer: PairTokenizer,
@@ -122,11 +130,13 @@ async function firstThatWorks(
   const failures: string[] = [];
   const devices = candidates(wanted, machine).tries;
   const tries = devices.flatMap((device) =>
-    chooseDtypes(dtype, source.dtypes(device.name), device.name).map((dtype) => ({ device, dtype })),
+    chooseDtypes(wantedDtype, source.dtypes(device.name), device.name).map((dtype) => ({ device, dtype })),
   );
-  if (tries.length === 0) throw noSuchFormat(dtype, devices[0]!, source);
+  if (tries.length === 0) throw noSuchFormat(wantedDtype, devices[0]!, source);
   for (const { device, dtype } of tries) {
     try {
+      // A device that is not there should cost no conversion of weights.
+      if (device.name !== "cpu") await (await createSession(smallestGraph(), device)).release();
       const model = await source.graph(device.name, dtype);
       const session = await createSession(model, device, warn);
       await scoreOnce(session, tokenizer, device).catch(async (error) => {
@@ -138,7 +148,8 @@ async function firstThatWorks(
       }
       return { session, model, device, dtype };
     } catch (cause) {
-      if (cause instanceof RerankError) throw cause;
+      const tooLarge = dtype === "fp16" && wantedDtype === "auto" && codeOf(cause) === "MODEL_UNSUPPORTED";
+      if (cause instanceof RerankError && !tooLarge) throw cause;
       failures.push(`${dtype} on ${deviceFailure(device, cause)}`);
       if (tries.at(-1)?.device === device && tries.at(-1)?.dtype === dtype) {
         throw source.foreign && device.name === "cpu" && device.index === 0
@@ -148,6 +159,10 @@ async function firstThatWorks(
     }
   }
   throw new Error("unreachable: there is always a device to try");
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof RerankError ? error.code : undefined;
 }
 
 /** The formats to try on a device: the one that was asked for, or for `auto` the GPU's all and the CPU's exact one. */

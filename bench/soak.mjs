@@ -37,7 +37,7 @@ for (let done = 0; done < requests; ) {
   done += together;
   for (let i = 0; i < together; i++) resident.push(memory().residentMb);
   if (done % SETTLED < together) process.stderr.write(`${done} requests: ${after(done).toFixed(1)} MB\n`);
-  if (draw() < 0.02) await reload();
+  if (draw() < 0.1) await reload();
 }
 await reranker.dispose();
 

@@ -175,7 +175,9 @@ function split(checkpoint: Checkpoint, moreFiles: string[], dense: MakeDense): G
     [...checkpoint.shards, ...moreFiles],
     createHash("sha256").update(layers.graph).digest("hex"),
   );
-  return { parts: [embeddings, { ...layers, ...(layers.memory?.length === 0 && { prepacked }) }], masked: false };
+  // A pool of threads of its own would go on spinning for a while, on the cores that the layers run on by then.
+  const first = { ...embeddings, threads: 1 };
+  return { parts: [first, { ...layers, ...(layers.memory?.length === 0 && { prepacked }) }], masked: false };
 }
 
 function assemble(

@@ -25,6 +25,8 @@ export interface GraphPart {
   folder?: string;
   /** External data that is held in memory instead of a file. */
   memory?: readonly { path: string; data: Uint8Array }[];
+  /** Compute threads, where it wants other than the machine's own number. */
+  threads?: number;
   /** Key under which the CPU's packed weights are kept, for graphs that are worth it. */
   prepacked?: string;
 }
@@ -132,13 +134,13 @@ async function openPart(
   device: DeviceId,
   warn: (message: string) => void,
 ): Promise<InferenceSession> {
-  const { graph, folder, memory, prepacked } = part;
+  const { graph, folder, memory, prepacked, threads } = part;
   const open = (
     source: Uint8Array | string,
     session: Record<string, string>,
     more: InferenceSession.SessionOptions,
   ) => {
-    const options = sessionOptions(device, session, more);
+    const options = sessionOptions(device, session, { ...(threads && { intraOpNumThreads: threads }), ...more });
     return native(() =>
       typeof source === "string"
         ? ort.InferenceSession.create(source, options)

@@ -1,4 +1,4 @@
-// The main job in one go: passages of a travel guide, reranked for questions in English, in Chinese and across.
+// The main job in one go: passages of a manual, reranked for questions in English, in Chinese and across.
 import { loadReranker, type RankedDocument } from "bge-reranker";
 import { passages, type Question, questions } from "./demo-data.js";
 import { Bm25 } from "./support/bm25.js";
@@ -16,7 +16,7 @@ const loaded = performance.now();
 
 const note = (text: string) => console.log(style("dim", wrap(text, columns).join("\n")));
 
-console.log(style("bold", `${passages.length} passages of a travel guide, ${questions.length} questions`));
+console.log(style("bold", `${passages.length} passages of a manual, ${questions.length} questions`));
 note(
   "First BM25 orders the passages by the words that they share with the question. Then the cross-encoder reads the question together with each passage and orders all of them anew. ✓ marks the passages that answer the question; they were marked before anything was scored. The bar shows where a passage stands between the question's worst and best.",
 );

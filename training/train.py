@@ -1,7 +1,8 @@
 """train.py WORKDIR MINUTES1 MINUTES2: train models/mini from the hand-wired start.
 
-Listwise cross-entropy over one answer and 7 others. Stage 1 sees passages cut to 80 tokens, stage 2 passages padded out
-with unrelated text to 48..400 tokens, so that the answer stands anywhere in a long passage. The rate is low, for the embeddings
+Listwise cross-entropy over one answer and 7 others. Stage 1 sees passages cut to 80 tokens; in stage 2 every fourth step sees
+passages padded out with unrelated text to 48..400 tokens, so that the answer stands anywhere in a long passage. MINUTES1 0
+starts stage 2 from the weights that stage 1 left in WORKDIR. The rate is low, for the embeddings
 a tenth of it (a high one wipes the wiring out); the exported weights are an exponential moving average.
 """
 import json
@@ -18,11 +19,13 @@ import torch.nn.functional as F
 from export import export
 from meaning import meanings
 from reference import forward
+from safetensors_io import read_file
 from tokenizer import SPM
 from wire import CONFIG, build
 
-RATE, EMBEDDING_RATE, BATCH, AVERAGE = 3e-4, 4e-5, 8, 0.995
+RATE, EMBEDDING_RATE, BATCH, AVERAGE, LONG = 3e-4, 4e-5, 8, 0.995, 0.25
 CLS, SEP = 2, 3
+QUERY, LONGEST = 40, 512 - 40 - 3
 WORDS = "bert.embeddings.word_embeddings.weight"
 
 
@@ -68,8 +71,8 @@ class Groups:
         for query, passages in self.draw(count):
             goal = random.choice((48, 80, 120, 180, 260, 400))
             for passage in passages:
-                p = self.padded(passage, int(goal * random.uniform(0.8, 1.2))) if long else self.window(passage, 80)
-                pairs.append((query[:40], p))
+                p = self.padded(passage, min(LONGEST, int(goal * random.uniform(0.8, 1.2)))) if long else self.window(passage, 80)
+                pairs.append((query[:QUERY], p))
         width = max(len(q) + len(p) for q, p in pairs) + 3
         ids, types, mask = (torch.zeros(len(pairs), width, dtype=torch.long) for _ in range(3))
         for row, (q, p) in enumerate(pairs):
@@ -94,6 +97,14 @@ class Trainer:
         self.parameters = list(self.weights.values())
         self.steps = 0
 
+    def resume(self, folder):
+        """Go on from exported weights, with groups in another order than before."""
+        random.seed()
+        for name, value in read_file(f"{folder}/model.safetensors").items():
+            with torch.no_grad():
+                self.weights[name].copy_(value)
+            self.average[name].copy_(value)
+
     def step(self, long, count):
         ids, types, mask = self.data.batch(count, long)
         logits = forward(CONFIG, self.weights, ids, types, mask).view(-1, 8)
@@ -109,27 +120,32 @@ class Trainer:
                 value.lerp_(self.weights[name].detach(), 1 - keep)
         return loss.item(), (logits.argmax(1) == 0).float().mean().item()
 
-    def stage(self, seconds, long, top, count):
-        """Train for `seconds` with a warm-up of 5 % and a straight fall of the rate to a twentieth."""
+    def stage(self, name, seconds, long):
+        """Train for `seconds`, a share `long` of the steps on long passages, with a warm-up of 5 % and a straight fall of
+        the rate to a twentieth."""
         start, log, said = time.time(), [], 0
         while (done := (time.time() - start) / seconds) < 1:
             for part in self.optimizer.param_groups:
-                part["lr"] = part["top"] * top * min(done / 0.05 + 0.02, 1, 1.05 - done)
-            log.append(self.step(long, count))
+                part["lr"] = part["top"] * min(done / 0.05 + 0.02, 1, 1.05 - done)
+            padded = random.random() < long
+            log.append(self.step(padded, BATCH // 2 if padded else BATCH))
             if time.time() - said > 60:
                 said = time.time()
                 loss, right = np.mean(log[-200:], axis=0)
-                print(f"{'long' if long else 'short'} {done:.0%} step {self.steps} loss {loss:.3f} right {right:.3f}", flush=True)
+                print(f"{name} {done:.0%} step {self.steps} loss {loss:.3f} right {right:.3f}", flush=True)
                 torch.save(self.average, f"{self.work}/average.pt")
 
 
-def main(work, minutes_short, minutes_long):
+def main(work, minutes_short, minutes_mixed):
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     trainer = Trainer(work)
     print(len(trainer.data.groups), "groups", flush=True)
-    trainer.stage(60 * minutes_short, False, 1.0, BATCH)
-    export(trainer.average, f"{work}/stage1")
-    trainer.stage(60 * minutes_long, True, 0.7, BATCH // 2)
+    if minutes_short > 0:
+        trainer.stage("short", 60 * minutes_short, 0)
+        export(trainer.average, f"{work}/stage1")
+    else:
+        trainer.resume(f"{work}/stage1")
+    trainer.stage("mixed", 60 * minutes_mixed, LONG)
     export(trainer.average)
 
 

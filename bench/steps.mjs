@@ -29,15 +29,6 @@ const observe = async () => {
   return seen;
 };
 
-/** The same checkpoint with one more layer, a copy of the first: the difference is what a layer costs in full. */
-function oneLayerMore({ arch, weights, ...rest }) {
-  const more = new Map(weights);
-  for (const [name, tensor] of weights) {
-    if (name.includes(".layer.0.")) more.set(name.replace(".layer.0.", `.layer.${arch.layers}.`), tensor);
-  }
-  return { ...rest, arch: { ...arch, layers: arch.layers + 1 }, weights: more };
-}
-
 const int8 = await int8Graph(checkpoint, observe, console.warn);
 const variants = {
   "attention from MatMul and Softmax, with a mask": { graph: fp32Graph(checkpoint, true) },
@@ -46,7 +37,6 @@ const variants = {
   "int8 weights: what we run in int8": { graph: int8 },
   "int8 with ONNX Runtime's own fusions": { graph: int8, fusions: true },
 };
-const withLayer = { graph: fp32Graph(oneLayerMore(checkpoint), false) };
 
 async function open({ graph, fusions }) {
   const parts = [];
@@ -73,7 +63,7 @@ async function open({ graph, fusions }) {
 }
 
 const runs = {};
-for (const [name, variant] of [...Object.entries(variants), ["layer", withLayer]]) runs[name] = await open(variant);
+for (const [name, variant] of Object.entries(variants)) runs[name] = await open(variant);
 const times = Object.fromEntries(Object.keys(runs).map((name) => [name, lengths.map(() => [])]));
 for (let round = 0; round <= Number(values.rounds); round++) {
   for (const [name, run] of Object.entries(runs)) {
@@ -88,14 +78,7 @@ for (let round = 0; round <= Number(values.rounds); round++) {
 }
 
 const cost = (name, i) => median(times[name][i]);
-const ours = "without SkipLayerNormalization: what we run in fp32";
 console.log(`| CPU time of one pair, ms | ${lengths.map((length) => `${length} tokens`).join(" | ")} |`);
 console.log(`|---|${lengths.map(() => "---:").join("|")}|`);
 const row = (name, of) => console.log(`| ${name} | ${lengths.map((_, i) => of(i).toFixed(1)).join(" | ")} |`);
 for (const name of Object.keys(variants)) row(name, (i) => cost(name, i));
-row("what the last layer would cost in full, in fp32", (i) => cost("layer", i) - cost(ours, i));
-const layers = architecture.layers;
-row(
-  "what it costs with one row behind the keys and values",
-  (i) => cost(ours, i) - (layers - 1) * (cost("layer", i) - cost(ours, i)),
-);

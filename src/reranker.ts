@@ -28,7 +28,8 @@ import {
   scoreOptionChecks,
 } from "./validate.js";
 
-const DEFAULT_MODEL = "BAAI/bge-reranker-base";
+/** The model of whoever is told nothing else. */
+export const DEFAULT_MODEL = "BAAI/bge-reranker-base";
 
 /**
  * Loads a model for local inference; the model is this reranker's own.

@@ -2,11 +2,9 @@ import { RerankError } from "../errors.js";
 import { sharedReranker } from "../registry.js";
 import { type RemoteOptions, remoteOptionChecks } from "../remote/options.js";
 import { remoteReranker } from "../remote.js";
+import { DEFAULT_MODEL } from "../reranker.js";
 import type { RankOptions, Reranker, RerankerOptions } from "../types.js";
 import { checkOptions, isText, type OptionCheck, rankOptionChecks, rerankerOptionChecks } from "../validate.js";
-
-/** The model of adapters that are told nothing else. */
-export const DEFAULT_MODEL = "BAAI/bge-reranker-base";
 
 /** A model that runs here. */
 export interface LocalSource extends RerankerOptions {

@@ -8,6 +8,7 @@ import type { PairTokenizer } from "./tokenize.js";
  * Texts that show a model's outlier channels. These are a property of the weights and appear for any text, so a few of
  * different kinds will do: questions and answers in English and Chinese, other scripts, code, numbers, noise.
  */
+// biome-ignore format: one sample a line
 const SAMPLES: readonly (readonly [query: string, passage: string])[] = [
   ["How do I reset my password?", "Open Settings, choose Account, then Security. Click “Reset password” and follow the link that we send you."],
   ["what is a giant panda", "The weather in the mountains changes within minutes; hikers should carry warm clothes, a map and enough water."],
@@ -20,7 +21,7 @@ const SAMPLES: readonly (readonly [query: string, passage: string])[] = [
   ["", "1 2 3 4 5 6 7 8 9 10; 3.14159 2.71828 1.41421 — 2024-02-29 23:59:59 UTC +49 (0)30 1234567 #ffcc00 50%"],
   ["🙂🙃", "!!! ??? ... --- *** /// \\\\\\ ((())) [[[]]] {{{}}} <<<>>> === ~~~ ``` ''' \"\"\" ;;; ,,, :::"],
   ["refund policy", "Customers may return unused items within thirty days of delivery for a full refund. ".repeat(24)],
-]; // biome-ignore format: one sample a line
+];
 
 /** Runs the samples through a graph with probes and returns the largest magnitude of every input channel. */
 export async function observeActivations(

@@ -3,10 +3,11 @@ import { basename } from "node:path";
 import { RerankError, show } from "../errors.js";
 
 /** Bytes per element. Types that no encoder weight has (F64, I8, ...) are known so that files with extras still open. */
+// biome-ignore format: a table
 const ELEMENT_SIZE: Record<string, number> = {
   F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1,
   F8_E4M3: 1, F8_E5M2: 1,
-}; // biome-ignore format: a table
+};
 
 /** A tensor inside a safetensors file. */
 export interface TensorRef {

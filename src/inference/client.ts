@@ -6,6 +6,7 @@ import type { ScoreResult } from "./engine.js";
 import { holdExit, newExitState } from "./exit-guard.js";
 import type { LoadSpec } from "./load.js";
 import { type EngineFacts, type FromEngine, fromPlain, type ToEngine } from "./protocol.js";
+import { disableTelemetry } from "./telemetry.js";
 import type { WorkerData } from "./worker.js";
 
 /** What to score: distinct queries, passages, and for each passage the index of its query (all the first by default). */
@@ -73,6 +74,7 @@ export class EngineClient {
     const started = new Promise<void>((resolve, reject) => {
       client.settleStart = { resolve, reject };
     });
+    const telemetry = disableTelemetry();
     client.port = worker ? client.openWorker(spec) : await client.openInline(spec);
     try {
       await started;
@@ -80,6 +82,7 @@ export class EngineClient {
       await client.port.close();
       throw error;
     }
+    if (telemetry) client.facts.warnings.push(telemetry);
     client.port.hold(false);
     return client;
   }

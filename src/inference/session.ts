@@ -4,10 +4,8 @@ import type { Batch } from "./batch.js";
 import type { DeviceId } from "./devices.js";
 import { native } from "./exit-guard.js";
 import { cpuKey, openPrepacked } from "./prepacked.js";
+import { disableTelemetry } from "./telemetry.js";
 import { computeThreads } from "./threads.js";
-
-// ONNX Runtime 1.29 and later uploads telemetry on some platforms unless told otherwise before it is loaded.
-process.env.ORT_DISABLE_TELEMETRY = "1";
 
 /** A model that ONNX Runtime can open. */
 export interface GraphModel {
@@ -50,6 +48,7 @@ type Runtime = typeof import("onnxruntime-node");
 type Feed = (batch: Batch) => [values: ArrayLike<number>, shape: number[]];
 
 async function runtime(): Promise<Runtime> {
+  disableTelemetry();
   try {
     const ort = await import("onnxruntime-node");
     // What fails is thrown as well; the native log would only repeat it on stderr.

@@ -13,10 +13,10 @@ const engines = new Map<string, { source: EngineSource; users: number }>();
  */
 export function sharedReranker(model?: string, options: RerankerOptions = {}): Reranker {
   return new LocalReranker(model, options, (name, loading) => {
-    const { device = "auto", dtype = "auto", batchTokens, worker = true, ...files } = loading;
+    const { device = "auto", dtype = "auto", batchTokens, worker = true, workers, ...files } = loading;
     const { revision, cacheDir, localFilesOnly, token, endpoint } = files;
-    const decisive = [name, device, dtype, batchTokens, worker, revision, cacheDir, localFilesOnly, token, endpoint];
-    const key = JSON.stringify(decisive);
+    const where = [revision, cacheDir, localFilesOnly, token, endpoint];
+    const key = JSON.stringify([name, device, dtype, batchTokens, worker, workers, where]);
     const entry = engines.get(key) ?? { source: new EngineSource(name, loading), users: 0 };
     engines.set(key, entry);
     entry.users++;

@@ -1,5 +1,5 @@
 import { RerankError, show } from "./errors.js";
-import { EngineClient, type Job, type JobResult } from "./inference/client.js";
+import { EngineClient, emitWarning, type Job, type JobResult } from "./inference/client.js";
 import { rankScores, sigmoid } from "./inference/rank.js";
 import { resolveModel } from "./model/files.js";
 import type {
@@ -86,12 +86,12 @@ export class EngineSource implements EngineLease {
   }
 
   private async load(onProgress: OnProgress): Promise<EngineClient> {
-    const { device = "auto", dtype = "auto", batchTokens, worker = true, ...files } = this.options;
+    const { device = "auto", dtype = "auto", batchTokens, worker = true, workers, ...files } = this.options;
     const { revision, cacheDir, localFilesOnly, token, endpoint } = files;
     const where = { revision, cacheDir, localFilesOnly, token, endpoint };
     const found = await resolveModel(this.model, { ...where, onProgress, signal: this.closing.signal });
-    const client = await EngineClient.start({ files: found, device, dtype, batchTokens }, worker);
-    for (const warning of client.facts.warnings) process.emitWarning(warning, { type: "BgeRerankerWarning" });
+    const client = await EngineClient.start({ files: found, device, dtype, batchTokens, workers }, worker);
+    client.facts.warnings.forEach(emitWarning);
     this.loaded = client;
     return client;
   }
@@ -117,6 +117,12 @@ export class LocalReranker implements Reranker {
       throw new RerankError("OPTION_INVALID", `The model must be a hub id, a folder or "mini", got ${show(model)}.`);
     }
     checkOptions("The reranker", options, rerankerOptionChecks);
+    if (options.worker === false && (options.workers ?? 1) > 1) {
+      throw new RerankError(
+        "OPTION_INVALID",
+        `workers ${options.workers} needs worker threads, which worker: false rules out.`,
+      );
+    }
     this.#options = { ...options };
     this.#lease = lease(name, this.#options);
   }

@@ -54,6 +54,13 @@ export interface RerankerOptions {
    * @default true
    */
   worker?: boolean;
+  /**
+   * Most sessions that run at the same time, each in a thread of its own; beyond the first they start when there is
+   * enough work. On the CPU they share the cores and one mapped copy of the weights; on `cuda` and `dml` they take one
+   * device each, from the given one on. WebGPU and CoreML take one.
+   * @default on the CPU one for each core, at most 4, where the weights can be shared; else 1
+   */
+  workers?: number;
   /** Branch, tag or commit of a hub repository. @default "main" */
   revision?: string;
   /** Hub cache folder (the layout that Python's huggingface_hub uses). @default `HF_HUB_CACHE`, else `$HF_HOME/hub`, else `~/.cache/huggingface/hub` */

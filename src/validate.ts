@@ -60,6 +60,7 @@ export const rerankerOptionChecks: OptionChecks<RerankerOptions> = {
   overflow: isOneOf("truncate", "max-passage"),
   batchTokens: isPositiveInteger,
   worker: isBoolean,
+  workers: isPositiveInteger,
   revision: isText,
   cacheDir: isText,
   localFilesOnly: isBoolean,

@@ -23,6 +23,8 @@ export interface Checkpoint {
   shards: string[];
   /** Content that has no file because no cache could be written, by the name that stands for its path. */
   memory: Map<string, Uint8Array>;
+  /** Whether our cache can be written. */
+  cached: boolean;
 }
 
 type Warn = (message: string) => void;
@@ -40,8 +42,9 @@ export function openCheckpoint(files: ModelFiles, arch: Architecture, warn: Warn
     checkFinite(weights);
     write(Buffer.from("finite\n"));
   };
-  derive(`${sourceKey(shards, "finite", 1)}.checked`, 7, checked, warn);
-  const checkpoint = { arch, weights, original: new Map(weights), shards, memory: new Map<string, Uint8Array>() };
+  const cached = "path" in derive(`${sourceKey(shards, "finite", 1)}.checked`, 7, checked, warn);
+  const memory = new Map<string, Uint8Array>();
+  const checkpoint = { arch, weights, original: new Map(weights), shards, memory, cached };
   widen(checkpoint, warn);
   return checkpoint;
 }
@@ -177,7 +180,8 @@ function split(checkpoint: Checkpoint, moreFiles: string[], dense: MakeDense): G
   );
   // A pool of threads of its own would go on spinning for a while, on the cores that the layers run on by then.
   const first = { ...embeddings, threads: 1 };
-  return { parts: [first, { ...layers, ...(layers.memory?.length === 0 && { prepacked }) }], masked: false };
+  const shared = checkpoint.cached && layers.memory?.length === 0;
+  return { parts: [first, { ...layers, ...(shared && { prepacked }) }], masked: false, shared };
 }
 
 function assemble(

@@ -6,7 +6,7 @@ export interface Batch {
   /** tokens of the longest row */
   length: number;
   /** [rows * length] */
-  ids: Int32Array;
+  ids: Int32Array<ArrayBuffer>;
   /** tokens of each row, special tokens included */
   lengths: number[];
   /** position from which `token_type_ids` are 1, for each row */

@@ -1,13 +1,11 @@
-import { Worker } from "node:worker_threads";
 import { RerankError } from "../errors.js";
 import type { Overflow } from "../types.js";
 import { abortedError } from "../validate.js";
 import type { ScoreResult } from "./engine.js";
-import { holdExit, newExitState } from "./exit-guard.js";
+import { startThreads } from "./engine-threads.js";
 import type { LoadSpec } from "./load.js";
-import { type EngineFacts, type FromEngine, fromPlain, type ToEngine } from "./protocol.js";
+import { type EngineFacts, type FromEngine, fromPlain, type Port } from "./protocol.js";
 import { disableTelemetry } from "./telemetry.js";
-import type { WorkerData } from "./worker.js";
 
 /** What to score: distinct queries, passages, and for each passage the index of its query (all the first by default). */
 export interface Job {
@@ -40,14 +38,6 @@ interface Pending {
   reject: (error: unknown) => void;
 }
 
-interface Port {
-  send(message: ToEngine): void;
-  /** Whether open work should keep the process alive. */
-  hold(busy: boolean): void;
-  /** Ends the thread. */
-  close(): Promise<void>;
-}
-
 /** Characters of passages in one message: copying more at once would hold the caller's event loop. */
 const MESSAGE_CHARACTERS = 1 << 18;
 
@@ -75,7 +65,7 @@ export class EngineClient {
       client.settleStart = { resolve, reject };
     });
     const telemetry = disableTelemetry();
-    client.port = worker ? client.openWorker(spec) : await client.openInline(spec);
+    client.port = worker ? client.openThreads(spec) : await client.openInline(spec);
     try {
       await started;
     } catch (error) {
@@ -153,29 +143,17 @@ export class EngineClient {
     if (this.pending.has(id)) this.port.send({ type: "end", id });
   }
 
-  private openWorker(spec: LoadSpec): Port {
-    // Of the flags that threads inherit, this one belongs to `node --eval` alone and would keep the worker from starting.
-    const execArgv = process.execArgv.some((flag) => flag.startsWith("--input-type")) ? { execArgv: [] } : {};
-    const exitState = newExitState();
-    const options = { workerData: { spec, exitState } satisfies WorkerData, name: "bge-reranker", ...execArgv };
-    const worker = new Worker(new URL("./worker.js", import.meta.url), options);
-    worker.on("message", (message: FromEngine) => this.receive(message));
-    worker.on("error", (cause) => this.died(cause));
-    const release = holdExit(exitState);
-    worker.on("exit", () => {
-      release();
-      this.died(undefined);
-    });
-    return {
-      send: (message) => worker.postMessage(message),
-      hold: (busy) => (busy ? worker.ref() : worker.unref()),
-      close: async () => void (await worker.terminate()),
-    };
+  private openThreads(spec: LoadSpec): Port {
+    return startThreads(
+      spec,
+      (message) => this.receive(message),
+      (cause) => this.died(cause),
+    );
   }
 
   private async openInline(spec: LoadSpec): Promise<Port> {
-    const { serveEngine } = await import("./serve.js");
-    const send = serveEngine(spec, (message) => this.receive(message));
+    const [{ serveEngine }, { createSession }] = await Promise.all([import("./serve.js"), import("./session.js")]);
+    const send = serveEngine(spec, (message) => this.receive(message), { first: createSession });
     return { send, hold: () => {}, close: async () => {} };
   }
 
@@ -190,6 +168,8 @@ export class EngineClient {
         return this.take(message.result);
       case "failure":
         return this.settle(message.id)?.reject(fromPlain(message.error));
+      case "warning":
+        return emitWarning(message.message);
       case "disposed":
         return this.confirmDispose?.();
     }
@@ -239,6 +219,11 @@ export class EngineClient {
     this.ended ??= error;
     for (const id of [...this.pending.keys()]) this.settle(id)?.reject(error);
   }
+}
+
+/** Tells the user. */
+export function emitWarning(message: string): void {
+  process.emitWarning(message, { type: "BgeRerankerWarning" });
 }
 
 function queueFull(waiting: number, more: number): RerankError {

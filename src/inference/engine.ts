@@ -3,6 +3,7 @@ import type { Overflow } from "../types.js";
 import { makeBatch } from "./batch.js";
 import type { LoadedModel } from "./load.js";
 import { type Item, Queue, type Request } from "./queue.js";
+import type { Session } from "./session.js";
 import { splitPassage } from "./windows.js";
 
 /** What a caller wants scored, as plain data that crosses threads. */
@@ -29,13 +30,33 @@ export interface ScoreResult {
 export interface EngineEvents {
   result(result: ScoreResult): void;
   failure(id: number, error: unknown): void;
+  /** A sentence for the user. */
+  warning(message: string): void;
 }
 
-/** Takes requests, runs them batch by batch, and reports scores as they come. Lives where inference runs. */
+/** A session and what it is doing. */
+interface Lane {
+  session: Session;
+  batches: number;
+  /** Whether its last batch was done so soon that handing it the next one takes a noticeable part of the time. */
+  quick: boolean;
+}
+
+/** Such batches are handed to a session while it runs the one before. Milliseconds. */
+const QUICK_MS = 10;
+
+/** Work that is done sooner than this is not worth another session. Milliseconds. */
+const GROW_AFTER_MS = 100;
+
+/** Takes requests, has its sessions run them batch by batch, and reports scores as they come. */
 export class Engine {
   private readonly queue = new Queue();
+  private readonly lanes: Lane[];
+  private readonly running = new Set<Promise<void>>();
   private budget: number;
-  private running: Promise<void> | undefined;
+  private mostLanes: number;
+  private busySince = 0;
+  private growing: Promise<void> | undefined;
   private disposed = false;
 
   constructor(
@@ -43,11 +64,14 @@ export class Engine {
     private readonly events: EngineEvents,
   ) {
     this.budget = model.batchTokens;
+    this.lanes = [lane(model.session)];
+    this.mostLanes = model.openAnother ? model.workers : 1;
   }
 
   submit(request: ScoreRequest): void {
     this.queue.add(this.prepare(request));
-    this.running ??= this.drain();
+    if (this.running.size === 0) this.busySince = performance.now();
+    this.work();
   }
 
   /** Takes a request's pairs out of the queue; the batch that is running finishes. */
@@ -57,8 +81,8 @@ export class Engine {
 
   async dispose(): Promise<void> {
     this.disposed = true;
-    await this.running;
-    await this.model.session.release();
+    await Promise.all([...this.running, this.growing]);
+    await Promise.all(this.lanes.map(({ session }) => session.release()));
   }
 
   private prepare(score: ScoreRequest): Request {
@@ -69,6 +93,7 @@ export class Engine {
       id,
       waiting: [],
       remaining: passages.length,
+      unread: passages.length,
       best: new Map(),
       next: () => {
         if (index >= passages.length) return undefined;
@@ -81,6 +106,7 @@ export class Engine {
           return undefined;
         } finally {
           index++;
+          request.unread--;
         }
       },
     };
@@ -109,30 +135,65 @@ export class Engine {
     }));
   }
 
-  private async drain(): Promise<void> {
-    while (!this.queue.isEmpty && !this.disposed) {
-      await this.runOrSplit(this.queue.take(this.budget, this.model.masked));
-      // Lets messages in: new requests, aborts.
-      await new Promise((resume) => setImmediate(resume));
+  /** Gives every session that has nothing to do a batch. */
+  private work(): void {
+    for (const lane of this.lanes) {
+      while (!this.disposed && lane.batches < (lane.quick && lane.session.pipelined ? 2 : 1)) {
+        const batch = this.queue.take(this.budget, this.model.masked, this.lanes.length);
+        if (batch.length === 0) return;
+        const running = this.runIn(lane, batch).finally(() => this.running.delete(running));
+        this.running.add(running);
+      }
     }
-    this.running = undefined;
+    this.growWhereUseful();
+  }
+
+  private async runIn(lane: Lane, batch: Item[]): Promise<void> {
+    lane.batches++;
+    const start = performance.now();
+    await this.runOrSplit(lane.session, batch);
+    lane.quick = performance.now() - start < QUICK_MS;
+    // Lets messages in: new requests, aborts.
+    await new Promise((resume) => setImmediate(resume));
+    lane.batches--;
+    this.work();
+  }
+
+  /** Opens one more session when work has been waiting for a while. */
+  private growWhereUseful(): void {
+    const { openAnother } = this.model;
+    if (this.growing || this.disposed || this.lanes.length >= this.mostLanes || !openAnother) return;
+    if (this.queue.untaken === 0 || performance.now() - this.busySince < GROW_AFTER_MS) return;
+    const add = async () => {
+      try {
+        this.lanes.push(lane(await openAnother()));
+      } catch (error) {
+        this.mostLanes = this.lanes.length;
+        this.events.warning(
+          `No more than ${this.mostLanes} of ${this.model.workers} workers could be started: ${error}`,
+        );
+      }
+      this.growing = undefined;
+      this.work();
+    };
+    this.growing = add();
   }
 
   /** A batch that fails is run again in halves, so that only the pair at fault fails, and out of memory is survived. */
-  private async runOrSplit(batch: Item[]): Promise<void> {
+  private async runOrSplit(session: Session, batch: Item[]): Promise<void> {
     const items = batch.filter((item) => this.queue.has(item.request.id));
     if (items.length === 0) return;
     const pairs = items.map((item) => item.pair);
     let logits: ArrayLike<number>;
     try {
-      logits = await this.model.session.run(makeBatch(pairs, this.model.tokenizer.padId));
+      logits = await session.run(makeBatch(pairs, this.model.tokenizer.padId));
     } catch (error) {
       const outOfMemory = isOutOfMemory(error);
       if (outOfMemory) this.budget = Math.max(1, Math.floor(this.budget / 2));
       if (items.length === 1) return this.fail(items[0]!.request, inferenceError(error, outOfMemory));
       const middle = items.length >> 1;
-      await this.runOrSplit(items.slice(0, middle));
-      return this.runOrSplit(items.slice(middle));
+      await this.runOrSplit(session, items.slice(0, middle));
+      return this.runOrSplit(session, items.slice(middle));
     }
     this.deliver(items, logits);
   }
@@ -175,6 +236,10 @@ export class Engine {
     this.queue.remove(request.id);
     this.events.failure(request.id, error);
   }
+}
+
+function lane(session: Session): Lane {
+  return { session, batches: 0, quick: false };
 }
 
 /** In the words of ONNX Runtime, CUDA, cuDNN, Vulkan, Direct3D, C++ and V8. */

@@ -1,6 +1,6 @@
 /*
  * A thread that ends while ONNX Runtime's native code runs in it takes the whole process down with an abort. So the
- * inference thread says when it is in there, and `process.exit` waits for it, for one batch at most.
+ * inference threads count themselves while they are in there, and `process.exit` waits for it, for one batch at most.
  */
 
 const RUNNING = 0;
@@ -9,7 +9,7 @@ const STOPPING = 1;
 /** Longest time that `process.exit` may be held up. Milliseconds. */
 const PATIENCE_MS = 10_000;
 
-/** Shared by the caller's thread and the inference thread. */
+/** Shared by the caller's thread and the inference threads of one engine. */
 export type ExitState = Int32Array<SharedArrayBuffer>;
 
 export function newExitState(): ExitState {
@@ -18,7 +18,7 @@ export function newExitState(): ExitState {
 
 const watched = new Set<ExitState>();
 
-/** Makes the exit of this process wait for the thread that has this state. Undone by the function that is returned. */
+/** Makes the exit of this process wait for the threads that have this state. Undone by the function that is returned. */
 export function holdExit(state: ExitState): () => void {
   if (watched.size === 0) process.on("exit", waitForThreads);
   watched.add(state);
@@ -30,7 +30,12 @@ export function holdExit(state: ExitState): () => void {
 
 function waitForThreads(): void {
   for (const state of watched) Atomics.store(state, STOPPING, 1);
-  for (const state of watched) Atomics.wait(state, RUNNING, 1, PATIENCE_MS);
+  const deadline = performance.now() + PATIENCE_MS;
+  for (const state of watched) {
+    for (let running = Atomics.load(state, RUNNING); running > 0; running = Atomics.load(state, RUNNING)) {
+      if (Atomics.wait(state, RUNNING, running, deadline - performance.now()) === "timed-out") return;
+    }
+  }
 }
 
 let own: ExitState | undefined;
@@ -44,11 +49,11 @@ export function useExitState(state: ExitState): void {
 export async function native<T>(work: () => Promise<T>): Promise<T> {
   if (!own) return work();
   // First this, then the look at the other flag, as the other side does: whoever comes second sees the first.
-  Atomics.store(own, RUNNING, 1);
+  Atomics.add(own, RUNNING, 1);
   try {
     if (Atomics.load(own, STOPPING) === 0) return await work();
   } finally {
-    Atomics.store(own, RUNNING, 0);
+    Atomics.sub(own, RUNNING, 1);
     Atomics.notify(own, RUNNING);
   }
   return new Promise<never>(() => {});

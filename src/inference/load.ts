@@ -16,7 +16,8 @@ import type { Device, DeviceName, Dtype, RerankerInfo } from "../types.js";
 import { makeBatch } from "./batch.js";
 import { observeActivations } from "./calibration.js";
 import { candidates, type DeviceId, deviceFailure, deviceLabel, type Machine, REMEDY, thisMachine } from "./devices.js";
-import { createSession, type GraphModel, type Session } from "./session.js";
+import { createSession, type GraphModel, type OpenSession, type Session } from "./session.js";
+import { computeThreads } from "./threads.js";
 import { PairTokenizer } from "./tokenize.js";
 
 /** What to load, as plain data that crosses threads. */
@@ -24,12 +25,25 @@ export interface LoadSpec {
   files: ModelFiles;
   device: Device;
   dtype: Dtype;
-  batchTokens: number | undefined;
+  batchTokens?: number | undefined;
+  workers?: number | undefined;
+}
+
+/** Where sessions run. */
+export interface Sessions {
+  /** Opens the first session, and each that is tried before it is found. */
+  first: OpenSession;
+  /** Gives a place for one more; none without threads. */
+  next?: () => Promise<OpenSession>;
 }
 
 /** A model that is ready to run. */
 export interface LoadedModel {
   session: Session;
+  /** most sessions that may run at the same time */
+  workers: number;
+  /** Opens one more session like the first, where there may be more than one. */
+  openAnother?: () => Promise<Session>;
   tokenizer: PairTokenizer;
   info: RerankerInfo;
   /** longest pair that the model's position table allows */
@@ -46,7 +60,11 @@ export interface LoadedModel {
 const DEFAULT_MAX_LENGTH = 512;
 
 /** Model files to a running session: reads the configuration, tries the devices one by one, scores one pair. */
-export async function loadModel(spec: LoadSpec, machine: Machine = thisMachine()): Promise<LoadedModel> {
+export async function loadModel(
+  spec: LoadSpec,
+  sessions: Sessions = { first: createSession },
+  machine: Machine = thisMachine(),
+): Promise<LoadedModel> {
   const { files } = spec;
   const warnings = new Set<string>();
   const warn = (message: string) => void warnings.add(message);
@@ -58,9 +76,19 @@ export async function loadModel(spec: LoadSpec, machine: Machine = thisMachine()
   const source: GraphSource = architecture
     ? checkpointSource(openCheckpoint(files, architecture, warn), tokenizer, limit, warn)
     : { dtypes: () => ["fp32"], graph: () => ({ parts: [{ graph: onnx! }], masked: true }), foreign: true };
-  const { session, model, device, dtype } = await firstThatWorks(spec, machine, source, tokenizer, warn);
+  const opened = await firstThatWorks(spec, { machine, sessions, source, tokenizer, warn });
+  const { session, model, device, dtype, workers, threads } = opened;
+  let latest = device;
+  const openAnother = async () => {
+    const open = await sessions.next!();
+    // The CPU is one device for all; GPUs are taken one after the other.
+    if (device.name !== "cpu") latest = { ...latest, index: latest.index + 1 };
+    return open(model, latest, { threads });
+  };
   return {
     session,
+    workers,
+    ...(sessions.next && { openAnother }),
     tokenizer,
     limit,
     masked: model.masked,
@@ -87,16 +115,13 @@ interface GraphSource {
   foreign?: boolean;
 }
 
+type Warn = (message: string) => void;
+
 type RunDtype = Exclude<Dtype, "auto">;
 
-function checkpointSource(
-  checkpoint: Checkpoint,
-  tokenizer: PairTokenizer,
-  limit: number,
-  warn: (message: string) => void,
-): GraphSource {
+function checkpointSource(checkpoint: Checkpoint, tokenizer: PairTokenizer, limit: number, warn: Warn): GraphSource {
   const observe = async () => {
-    const session = await createSession(probeGraph(checkpoint), { name: "cpu", index: 0 }, warn);
+    const session = await createSession(probeGraph(checkpoint), { name: "cpu", index: 0 }, { warn });
     try {
       return await observeActivations(session, tokenizer, Math.min(limit, DEFAULT_MAX_LENGTH));
     } finally {
@@ -118,15 +143,24 @@ interface Opened {
   model: GraphModel;
   device: DeviceId;
   dtype: RunDtype;
+  workers: number;
+  /** compute threads of each session on the CPU */
+  threads: number;
+}
+
+interface Means {
+  machine: Machine;
+  sessions: Sessions;
+  source: GraphSource;
+  tokenizer: PairTokenizer;
+  warn: Warn;
 }
 
 async function firstThatWorks(
-  { device: wanted, dtype: wantedDtype }: LoadSpec,
-  machine: Machine,
-  source: GraphSource,
-  tokenizer: PairTokenizer,
-  warn: (message: string) => void,
+  { device: wanted, dtype: wantedDtype, workers: wantedWorkers }: LoadSpec,
+  { machine, sessions, source, tokenizer, warn }: Means,
 ): Promise<Opened> {
+  const open = sessions.first;
   const failures: string[] = [];
   const devices = candidates(wanted, machine).tries;
   const tries = devices.flatMap((device) =>
@@ -136,9 +170,11 @@ async function firstThatWorks(
   for (const { device, dtype } of tries) {
     try {
       // A device that is not there should cost no conversion of weights.
-      if (device.name !== "cpu") await (await createSession(smallestGraph(), device)).release();
+      if (device.name !== "cpu") await (await open(smallestGraph(), device)).release();
       const model = await source.graph(device.name, dtype);
-      const session = await createSession(model, device, warn);
+      const workers = sessions.next ? workersFor(wantedWorkers, device, model, warn) : 1;
+      const threads = Math.max(1, Math.floor(computeThreads() / workers));
+      const session = await open(model, device, { threads, warn });
       await scoreOnce(session, tokenizer, device).catch(async (error) => {
         await session.release();
         throw error;
@@ -146,7 +182,7 @@ async function firstThatWorks(
       if (failures.length > 0) {
         warn(`Running on ${deviceLabel(device)} in ${dtype}, since better did not work (${failures.join("; ")}).`);
       }
-      return { session, model, device, dtype };
+      return { session, model, device, dtype, workers, threads };
     } catch (cause) {
       const tooLarge = dtype === "fp16" && wantedDtype === "auto" && codeOf(cause) === "MODEL_UNSUPPORTED";
       if (cause instanceof RerankError && !tooLarge) throw cause;
@@ -159,6 +195,17 @@ async function firstThatWorks(
     }
   }
   throw new Error("unreachable: there is always a device to try");
+}
+
+/** Beyond this many sessions each gets several cores: short inputs leave some of a session's threads idle. */
+const MOST_WORKERS = 4;
+
+/** How many sessions: on the CPU as many as keep its cores busy without copies of the weights. */
+function workersFor(wanted: number | undefined, device: DeviceId, model: GraphModel, warn: Warn): number {
+  if (device.name === "cpu") return wanted ?? (model.shared ? Math.min(MOST_WORKERS, computeThreads()) : 1);
+  if (wanted === undefined || wanted === 1 || device.name === "cuda" || device.name === "dml") return wanted ?? 1;
+  warn(`${deviceLabel(device)} takes one worker in a process, not ${wanted}.`);
+  return 1;
 }
 
 function codeOf(error: unknown): string | undefined {
@@ -190,7 +237,7 @@ async function scoreOnce(session: Session, tokenizer: PairTokenizer, device: Dev
 }
 
 /** The tokenizer in its compiled form from our cache, which opens in milliseconds; compiled on first use. */
-function openTokenizer(files: ModelFiles, warn: (message: string) => void): PairTokenizer {
+function openTokenizer(files: ModelFiles, warn: Warn): PairTokenizer {
   const sources = ["tokenizer.json", "tokenizer_config.json"].flatMap((name) => files.paths[name] ?? []);
   const name = `${sourceKey(
     sources.map((path) => realpathSync(path)),

@@ -45,7 +45,7 @@ export async function tryDevices(
 
 const load: Attempt = async (files, device) => {
   const spec = { files, device: `${device.name}:${device.index}` as const, dtype: "auto" as const };
-  const engine = await EngineClient.start({ ...spec, batchTokens: undefined }, true);
+  const engine = await EngineClient.start(spec, true);
   await engine.dispose();
   return engine.facts.info.dtype;
 };

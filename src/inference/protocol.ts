@@ -1,3 +1,4 @@
+import type { MessagePort } from "node:worker_threads";
 import { RerankError, type RerankErrorCode } from "../errors.js";
 import type { RerankerInfo } from "../types.js";
 import type { ScoreRequest, ScoreResult } from "./engine.js";
@@ -17,7 +18,11 @@ export type ToEngine =
   | { type: "passages"; id: number; passages: string[] }
   | { type: "end"; id: number }
   | { type: "abort"; id: number }
-  | { type: "dispose" };
+  | { type: "dispose" }
+  /** The answer to `grow`: the port of a new session's thread. */
+  | { type: "session"; port: MessagePort }
+  /** A session's thread has ended. */
+  | { type: "lost" };
 
 /** Inference thread to caller's thread. */
 export type FromEngine =
@@ -25,7 +30,19 @@ export type FromEngine =
   | { type: "unloadable"; error: PlainError }
   | { type: "result"; result: ScoreResult }
   | { type: "failure"; id: number; error: PlainError }
+  | { type: "warning"; message: string }
+  /** There is work for one session more. */
+  | { type: "grow" }
   | { type: "disposed" };
+
+/** The caller's end of an engine. */
+export interface Port {
+  send(message: ToEngine): void;
+  /** Whether open work should keep the process alive. */
+  hold(busy: boolean): void;
+  /** Ends the threads. */
+  close(): Promise<void>;
+}
 
 /** An error that crosses threads: structured clone drops `code` and the class. */
 export interface PlainError {

@@ -15,6 +15,8 @@ export interface Request {
   readonly id: number;
   /** Produces the next passage's items, or `undefined` when all are queued. */
   next(): Item[] | undefined;
+  /** Passages not yet tokenized. */
+  unread: number;
   /** Items tokenized and not yet taken, by ascending length once sorted. */
   waiting: Item[];
   /** Items not yet scored, waiting or in a batch; passages not yet tokenized count as one. */
@@ -48,8 +50,11 @@ export class Queue {
   private readonly requests = new Map<number, Request>();
   private turn = 0;
 
-  get isEmpty(): boolean {
-    return this.requests.size === 0;
+  /** Pairs that no batch has taken yet; passages not yet tokenized count as one. */
+  get untaken(): number {
+    let sum = 0;
+    for (const request of this.requests.values()) sum += untaken(request);
+    return sum;
   }
 
   add(request: Request): void {
@@ -66,27 +71,39 @@ export class Queue {
   }
 
   /**
-   * Takes the next batch.
+   * Takes the next batch; an empty one when nothing is left to take.
    * @param budget tokens, padding included; one item is always taken
    * @param mixed whether one batch may hold different lengths
+   * @param sharers sessions that work on this queue: none takes more than its share
    */
-  take(budget: number, mixed: boolean): Item[] {
-    const seed = this.pickRequest();
-    if (!seed) return [];
+  take(budget: number, mixed: boolean, sharers = 1): Item[] {
     const deadline = performance.now() + LOOKAHEAD_MS;
-    this.tokenizeAhead(seed, 1, LOOKAHEAD, deadline);
-    const first = seed.waiting.pop();
-    if (!first) return [];
+    for (let seed = this.pickRequest(); seed; seed = this.pickRequest()) {
+      this.tokenizeAhead(seed, 1, LOOKAHEAD, deadline);
+      const first = seed.waiting.pop();
+      // Else it has been removed: its next passage could not be tokenized.
+      if (first)
+        return this.fill(first, seed, deadline, { budget, mixed, most: Math.ceil((this.untaken + 1) / sharers) });
+    }
+    return [];
+  }
+
+  private fill(
+    first: Item,
+    seed: Request,
+    deadline: number,
+    { budget, mixed, most }: { budget: number; mixed: boolean; most: number },
+  ): Item[] {
     const length = first.pair.ids.length;
     const batch = [first];
-    const room = () => (batch.length + 1) * length <= budget;
+    const room = () => batch.length < most && (batch.length + 1) * length <= budget;
     // The seed's own pairs first: they are the longest it has, so the nearest below the batch's length.
     let spare = this.spare();
     for (const request of [seed, ...this.others(seed)]) {
       if (!room()) break;
       if (request !== seed) {
-        const most = Math.min(LOOKAHEAD, request.waiting.length + spare);
-        spare -= this.tokenizeAhead(request, 0, most, deadline);
+        const ahead = Math.min(LOOKAHEAD, request.waiting.length + spare);
+        spare -= this.tokenizeAhead(request, 0, ahead, deadline);
       }
       while (room()) {
         const item = takeUpTo(request.waiting, length, mixed);
@@ -98,7 +115,7 @@ export class Queue {
   }
 
   private others(seed: Request): Request[] {
-    return [...this.requests.values()].filter((request) => request !== seed && request.remaining > 0);
+    return [...this.requests.values()].filter((request) => request !== seed && untaken(request) > 0);
   }
 
   /** How many more pairs may be tokenized ahead. */
@@ -109,7 +126,7 @@ export class Queue {
   }
 
   private pickRequest(): Request | undefined {
-    const requests = [...this.requests.values()].filter((request) => request.remaining > 0);
+    const requests = [...this.requests.values()].filter((request) => untaken(request) > 0);
     if (this.turn++ % 2 === 1) return requests[0];
     return requests.reduce<Request | undefined>((a, b) => (a && a.remaining <= b.remaining ? a : b), undefined);
   }
@@ -127,6 +144,10 @@ export class Queue {
     if (added > 0) request.waiting.sort((a, b) => a.pair.ids.length - b.pair.ids.length);
     return added;
   }
+}
+
+function untaken({ waiting, unread }: Request): number {
+  return waiting.length + unread;
 }
 
 /** Takes the longest item of at most `length` tokens; of exactly `length` when lengths may not mix, else of at least half. */

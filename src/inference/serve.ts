@@ -1,14 +1,19 @@
 import { Engine, type ScoreRequest } from "./engine.js";
-import { type LoadSpec, loadModel } from "./load.js";
+import { type LoadSpec, loadModel, type Sessions } from "./load.js";
 import { type FromEngine, plainError, type ToEngine } from "./protocol.js";
 
 /**
  * An engine behind messages, the same in a worker thread and inline. Loads at once and answers `ready` or `unloadable`.
+ * @param sessions where its sessions run
  * @returns where to send messages
  */
-export function serveEngine(spec: LoadSpec, send: (message: FromEngine) => void): (message: ToEngine) => void {
+export function serveEngine(
+  spec: LoadSpec,
+  send: (message: FromEngine) => void,
+  sessions: Sessions,
+): (message: ToEngine) => void {
   const arriving = new Map<number, ScoreRequest>();
-  const engine = start(spec, send);
+  const engine = start(spec, send, sessions);
   const deliver = async (message: ToEngine): Promise<void> => {
     const running = await engine;
     if (!running) return;
@@ -36,14 +41,19 @@ export function serveEngine(spec: LoadSpec, send: (message: FromEngine) => void)
   return (message) => void deliver(message);
 }
 
-async function start(spec: LoadSpec, send: (message: FromEngine) => void): Promise<Engine | undefined> {
+async function start(
+  spec: LoadSpec,
+  send: (message: FromEngine) => void,
+  sessions: Sessions,
+): Promise<Engine | undefined> {
   try {
-    const model = await loadModel(spec);
+    const model = await loadModel(spec, sessions);
     const { info, limit, warnings, tokenizer } = model;
     send({ type: "ready", facts: { info, least: tokenizer.specialTokensPerPair, limit, warnings } });
     return new Engine(model, {
       result: (result) => send({ type: "result", result }),
       failure: (id, error) => send({ type: "failure", id, error: plainError(error) }),
+      warning: (message) => send({ type: "warning", message }),
     });
   } catch (error) {
     send({ type: "unloadable", error: plainError(error) });

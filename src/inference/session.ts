@@ -13,6 +13,8 @@ export interface GraphModel {
   parts: readonly GraphPart[];
   /** Whether one run may hold pairs of different lengths. */
   masked: boolean;
+  /** Whether several sessions of this process share its weights. */
+  shared?: boolean;
 }
 
 /** A graph, and where its weights lie. */
@@ -34,7 +36,19 @@ export interface Session {
   /** One logit for each row of the batch. */
   run(batch: Batch): Promise<ArrayLike<number>>;
   release(): Promise<void>;
+  /** Whether it runs in another thread, so that a next batch can wait there while one is running. */
+  readonly pipelined?: boolean;
 }
+
+export interface SessionOptions {
+  /** Compute threads on the CPU. Default: one for each core. */
+  threads?: number | undefined;
+  /** Called with one sentence when packed weights cannot be kept. */
+  warn?: ((message: string) => void) | undefined;
+}
+
+/** How to open a model on one device, in this thread or in another. */
+export type OpenSession = (model: GraphModel, device: DeviceId, options?: SessionOptions) => Promise<Session>;
 
 /** A session whose graph may have more outputs than the logits. */
 export interface ProbeSession extends Session {
@@ -64,6 +78,11 @@ async function runtime(): Promise<Runtime> {
   }
 }
 
+/** Loads the native library ahead of the first session; a failure shows there. */
+export function preloadRuntime(): void {
+  runtime().catch(() => {});
+}
+
 /** ONNX Runtime's version. */
 export async function runtimeVersion(): Promise<string> {
   return (await runtime()).env.versions.node ?? "unknown";
@@ -71,14 +90,13 @@ export async function runtimeVersion(): Promise<string> {
 
 /**
  * Opens a model on one device, never on another.
- * @param warn called with one sentence when packed weights cannot be kept
  * @throws what ONNX Runtime throws when the device or the model will not do; `MODEL_UNSUPPORTED` for inputs or outputs
  * that a cross-encoder does not have.
  */
 export async function createSession(
   model: GraphModel,
   device: DeviceId,
-  warn: (message: string) => void = () => {},
+  options: SessionOptions = {},
 ): Promise<ProbeSession> {
   const ort = await runtime();
   const chain: { session: InferenceSession; feeds: [string, BoundFeed][] }[] = [];
@@ -88,7 +106,7 @@ export async function createSession(
   const made = new Set<string>();
   try {
     for (const part of model.parts) {
-      const session = await openPart(ort, part, device, warn);
+      const session = await openPart(ort, part, device, options);
       chain.push({ session, feeds: bindInputs(session, made) });
       for (const name of session.outputNames) made.add(name);
     }
@@ -131,9 +149,10 @@ async function openPart(
   ort: Runtime,
   part: GraphPart,
   device: DeviceId,
-  warn: (message: string) => void,
+  { warn = () => {}, ...wanted }: SessionOptions,
 ): Promise<InferenceSession> {
-  const { graph, folder, memory, prepacked, threads } = part;
+  const { graph, folder, memory, prepacked } = part;
+  const threads = part.threads ?? wanted.threads;
   const open = (
     source: Uint8Array | string,
     session: Record<string, string>,

@@ -1,16 +1,35 @@
-import { parentPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { type ExitState, useExitState } from "./exit-guard.js";
 import type { LoadSpec } from "./load.js";
+import type { ToEngine } from "./protocol.js";
 import { serveEngine } from "./serve.js";
+import type { OpenSession } from "./session.js";
+import { sessionThread } from "./session-thread.js";
 
 export interface WorkerData {
   spec: LoadSpec;
   exitState: ExitState;
+  /** To the thread of the first session. */
+  session: MessagePort;
 }
 
 // A structured clone of anything but plain data would fail at the sender, so what arrives has its declared type.
-const { spec, exitState } = workerData as WorkerData;
+const { spec, exitState, session } = workerData as WorkerData;
 const port = parentPort!;
 useExitState(exitState);
-const receive = serveEngine(spec, (message) => port.postMessage(message));
-port.on("message", receive);
+
+const asked: ((open: OpenSession) => void)[] = [];
+const receive = serveEngine(spec, (message) => port.postMessage(message), {
+  first: sessionThread(session),
+  next: () =>
+    new Promise((resolve) => {
+      asked.push(resolve);
+      port.postMessage({ type: "grow" });
+    }),
+});
+port.on("message", (message: ToEngine) => {
+  if (message.type === "session") asked.shift()!(sessionThread(message.port));
+  // Without one of its sessions the engine cannot keep its promises; the callers hear of it from its end.
+  else if (message.type === "lost") process.exit(1);
+  else receive(message);
+});

@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
-import { after, before, describe, it } from "node:test";
-import type { Worker } from "node:worker_threads";
+import { describe, it } from "node:test";
 import { ContextualCompressionRetriever } from "@langchain/classic/retrievers/contextual_compression";
 import { MemoryVectorStore } from "@langchain/classic/vectorstores/memory";
 import { Document as LangChainDocument } from "@langchain/core/documents";
@@ -14,6 +12,7 @@ import { BgeReranker } from "../../src/adapters/langchain.js";
 import { BgeRerankerPostprocessor } from "../../src/adapters/llamaindex.js";
 import { embedWords } from "../support/embeddings.js";
 import { EchoLLM, WordEmbedding } from "../support/llamaindex.js";
+import { THREADS, workersStarted } from "../support/workers.js";
 
 const QUESTION = "How many bicycles were stolen in the city last year?";
 const TEXTS = [
@@ -25,8 +24,6 @@ const TEXTS = [
 const ANSWER = TEXTS[2]!;
 
 /** Worker threads that start while a test runs. */
-const workers: Worker[] = [];
-const remember = (message: unknown) => workers.push((message as { worker: Worker }).worker);
 
 describe("the adapters with the embedded model", () => {
   const options = { model: "mini", device: "cpu" } as const;
@@ -34,16 +31,13 @@ describe("the adapters with the embedded model", () => {
   const llamaindex = new BgeRerankerPostprocessor({ ...options, topN: 1 });
   const aiSdk = bgeReranker(options);
 
-  before(() => subscribe("worker_threads", remember));
-  after(() => unsubscribe("worker_threads", remember));
-
   it("start nothing before they are used", () => {
-    assert.equal(workers.length, 0);
+    assert.equal(workersStarted.length, 0);
   });
 
-  it("share one worker, however many load at once", async () => {
+  it("share one engine, however many load at once", async () => {
     await Promise.all([langchain.load(), llamaindex.load(), aiSdk.load()]);
-    assert.equal(workers.length, 1);
+    assert.equal(workersStarted.length, THREADS);
   });
 
   it("find the answer in a LangChain vector store", async () => {
@@ -74,15 +68,15 @@ describe("the adapters with the embedded model", () => {
     assert.equal(response.modelId, "mini");
   });
 
-  it("agree, and still run in one worker", async () => {
+  it("agree, and still run in one engine", async () => {
     const [best] = await langchain.rerank(TEXTS, QUESTION, { topN: 1 });
     const { ranking } = await rerank({ model: aiSdk, query: QUESTION, documents: TEXTS, topN: 1 });
     assert.equal(ranking[0]!.score, best!.relevanceScore);
-    assert.equal(workers.length, 1);
+    assert.equal(workersStarted.length, THREADS);
   });
 
-  it("keep the worker until the last of them is disposed", async () => {
-    const exit = once(workers[0]!, "exit");
+  it("keep the engine until the last of them is disposed", async () => {
+    const exit = once(workersStarted[0]!, "exit");
     await Promise.all([langchain.dispose(), llamaindex.dispose()]);
     await assert.rejects(langchain.rerank(TEXTS, QUESTION), { code: "DISPOSED" });
     assert.equal((await rerank({ model: aiSdk, query: QUESTION, documents: TEXTS })).ranking[0]!.document, ANSWER);

@@ -5,7 +5,7 @@ import { loadReranker } from "../../src/reranker.js";
 import { useOwnCache } from "../support/checkpoint.js";
 import { failsWith } from "../support/errors.js";
 import { fixture } from "../support/paths.js";
-import { workersRunning, workersStarted } from "../support/workers.js";
+import { THREADS, workersRunning, workersStarted } from "../support/workers.js";
 
 useOwnCache();
 
@@ -13,58 +13,64 @@ const BERT = fixture("models/bert");
 const load = () => loadReranker(BERT, { device: "cpu" });
 const many = Array.from({ length: 2000 }, (_, i) => `process ${i} `.repeat(30));
 
-/** Ends the newest worker thread as a crash would: from outside, without a word. */
-const kill = () => workersStarted.at(-1)!.terminate();
+const running = () => workersStarted.filter(({ threadId }) => threadId !== -1);
 
-describe("a worker that dies", () => {
-  it("fails the calls under way with a clear error; the next call loads anew", async () => {
-    const reranker = await load();
-    const [before] = await reranker.score("server", ["error"]);
-    let ready = () => {};
-    const under = new Promise<void>((resolve) => {
-      ready = resolve;
+/** Ends a thread as a crash would: from outside, without a word. They start in this order, further sessions later. */
+const kill = (thread: "session" | "engine") =>
+  running()
+    .at(thread === "session" ? 0 : 1)!
+    .terminate();
+
+for (const thread of ["engine", "session"] as const)
+  describe(`a thread that dies, the ${thread}'s:`, () => {
+    it("fails the calls under way with a clear error; the next call loads anew", async () => {
+      const reranker = await load();
+      const [before] = await reranker.score("server", ["error"]);
+      let ready = () => {};
+      const under = new Promise<void>((resolve) => {
+        ready = resolve;
+      });
+      const calls = [
+        reranker.score("server", many, { onProgress: () => ready() }),
+        reranker.score("other", many),
+        reranker.computeScore(["a", "b"]),
+      ];
+      const outcomes = Promise.allSettled(calls);
+      await under;
+      await kill(thread);
+      const failed = (await outcomes).filter(({ status }) => status === "rejected") as PromiseRejectedResult[];
+      assert.ok(failed.length >= 2);
+      for (const { reason } of failed) failsWith("DEVICE_UNAVAILABLE", "thread ended unexpectedly")(reason);
+      assert.equal((await reranker.score("server", ["error"]))[0], before);
+      assert.equal(workersRunning(), THREADS);
+      await reranker.dispose();
+      assert.equal(workersRunning(), 0);
     });
-    const calls = [
-      reranker.score("server", many, { onProgress: () => ready() }),
-      reranker.score("other", many),
-      reranker.computeScore(["a", "b"]),
-    ];
-    const outcomes = Promise.allSettled(calls);
-    await under;
-    await kill();
-    const failed = (await outcomes).filter(({ status }) => status === "rejected") as PromiseRejectedResult[];
-    assert.ok(failed.length >= 2);
-    for (const { reason } of failed) failsWith("DEVICE_UNAVAILABLE", "thread ended unexpectedly")(reason);
-    assert.equal((await reranker.score("server", ["error"]))[0], before);
-    assert.equal(workersRunning(), 1);
-    await reranker.dispose();
-    assert.equal(workersRunning(), 0);
-  });
 
-  it("between calls is noticed by the next one, which loads anew", async () => {
-    const reranker = await load();
-    await kill();
-    assert.equal((await reranker.score("server", ["error"])).length, 1);
-    await reranker.dispose();
-  });
+    it("between calls is noticed by the next one, which loads anew", async () => {
+      const reranker = await load();
+      await kill(thread);
+      assert.equal((await reranker.score("server", ["error"])).length, 1);
+      await reranker.dispose();
+    });
 
-  it("while it loads fails the load; the next one works", async () => {
-    const started = workersStarted.length;
-    const loading = load();
-    const outcome = assert.rejects(loading, failsWith("DEVICE_UNAVAILABLE", "thread ended unexpectedly"));
-    while (workersStarted.length === started) await new Promise((resume) => setTimeout(resume, 1));
-    await kill();
-    await outcome;
-    await (await load()).dispose();
-  });
+    it("while it loads fails the load; the next one works", async () => {
+      const started = workersStarted.length;
+      const loading = load();
+      const outcome = assert.rejects(loading, failsWith("DEVICE_UNAVAILABLE", "thread ended unexpectedly"));
+      while (workersStarted.length < started + THREADS) await new Promise((resume) => setTimeout(resume, 1));
+      await kill(thread);
+      await outcome;
+      await (await load()).dispose();
+    });
 
-  it("after dispose was called is no error", async () => {
-    const reranker = await load();
-    const disposed = reranker.dispose();
-    await kill();
-    await disposed;
+    it("after dispose was called is no error", async () => {
+      const reranker = await load();
+      const disposed = reranker.dispose();
+      await kill(thread);
+      await disposed;
+    });
   });
-});
 
 interface Ended {
   code: number | null;

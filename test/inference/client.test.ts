@@ -135,11 +135,13 @@ for (const worker of [true, false]) {
       await outcome;
       const reached = done;
       await reranker.score("server", passages(10));
-      const { performance: thread } = worker ? workersStarted.at(-1)! : { performance };
-      const start = thread.eventLoopUtilization();
+      const threads = worker ? workersStarted.filter(({ threadId }) => threadId !== -1) : [{ performance }];
+      const starts = threads.map((thread) => thread.performance.eventLoopUtilization());
       await new Promise((resume) => setTimeout(resume, 100));
-      const { utilization } = thread.eventLoopUtilization(start);
-      assert.ok(utilization < 0.5, `the thread was at work for ${utilization} of the time`);
+      for (const [i, thread] of threads.entries()) {
+        const { utilization } = thread.performance.eventLoopUtilization(starts[i]);
+        assert.ok(utilization < 0.5, `thread ${i} was at work for ${utilization} of the time`);
+      }
       assert.equal(done, reached, "no progress after the abort");
       assert.ok(done < 20_000);
     });

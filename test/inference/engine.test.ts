@@ -3,40 +3,9 @@ import { before, describe, it } from "node:test";
 import { RerankError, type RerankErrorCode } from "../../src/errors.js";
 import type { Batch } from "../../src/inference/batch.js";
 import type { LoadedModel } from "../../src/inference/load.js";
-import type { Session } from "../../src/inference/session.js";
 import type { PairTokenizer } from "../../src/inference/tokenize.js";
-import { EngineRun, loadedModel, openTokenizer } from "../support/engine.js";
+import { EngineRun, FakeSession, loadedModel, openTokenizer } from "../support/engine.js";
 import { fixture } from "../support/paths.js";
-
-/** A session without a model: a row's logit is the number of its tokens. */
-class FakeSession implements Session {
-  readonly batches: Batch[] = [];
-  released = 0;
-  running = 0;
-  /** Called with each batch before it is answered; may throw. */
-  check: (batch: Batch) => void = () => {};
-  logit: (batch: Batch, row: number) => number = (batch, row) => batch.lengths[row]!;
-  /** How long a batch takes; `undefined` for no wait at all. */
-  milliseconds: number | undefined;
-
-  async run(batch: Batch): Promise<number[]> {
-    assert.equal(this.released, 0, "nothing runs after the release");
-    assert.equal(this.running++, 0, "one batch at a time");
-    this.batches.push(batch);
-    try {
-      if (this.milliseconds !== undefined) await new Promise((done) => setTimeout(done, this.milliseconds));
-      this.check(batch);
-      return batch.lengths.map((_, row) => this.logit(batch, row));
-    } finally {
-      this.running--;
-    }
-  }
-
-  async release(): Promise<void> {
-    assert.equal(this.running, 0);
-    this.released++;
-  }
-}
 
 let tokenizer: PairTokenizer;
 before(async () => {

@@ -24,7 +24,7 @@ async function load(model: string, more: Partial<LoadSpec> = {}, machine?: Machi
     batchTokens: undefined,
     ...more,
   } as const;
-  const loaded = await loadModel(spec, machine);
+  const loaded = await loadModel(spec, undefined, machine);
   await loaded.session.release();
   return loaded;
 }

@@ -8,6 +8,7 @@ function request(id: number, lengths: readonly number[], windows = 1): Request &
   const made: Request & { tokenized: number } = {
     id,
     tokenized: 0,
+    unread: lengths.length,
     waiting: [],
     remaining: lengths.length,
     best: new Map(),
@@ -15,6 +16,7 @@ function request(id: number, lengths: readonly number[], windows = 1): Request &
       const index = made.tokenized;
       if (index >= lengths.length) return undefined;
       made.tokenized++;
+      made.unread--;
       made.remaining += windows - 1;
       const pair = { ids: new Int32Array(lengths[index]!), firstSegment: 1 };
       return Array.from({ length: windows }, (_, i): Item => ({ request: made, index, pair, span: [i, i + 1] }));
@@ -35,7 +37,7 @@ function take(queue: Queue, budget: number, mixed: boolean): Item[] {
 
 function drain(queue: Queue, budget: number, mixed: boolean): Item[][] {
   const batches: Item[][] = [];
-  while (!queue.isEmpty) batches.push(take(queue, budget, mixed));
+  while (queue.untaken > 0) batches.push(take(queue, budget, mixed));
   return batches;
 }
 
@@ -79,6 +81,14 @@ describe("Queue", () => {
     const batches = drain(queue, 1024, true);
     const room = batches.reduce((sum, batch) => sum + batch.length * Math.max(...batch.map(lengthOf)), 0);
     assert.ok(room < 1.1 * lengths.reduce((sum, length) => sum + length));
+  });
+
+  it("leaves each of several sessions its share", () => {
+    const queue = new Queue();
+    queue.add(request(1, repeat(20, 10)));
+    const sizes: number[] = [];
+    while (queue.untaken > 0) sizes.push(queue.take(10_000, true, 2).length);
+    assert.deepEqual(sizes, [10, 5, 3, 1, 1]);
   });
 
   it("tokenizes ahead, but not everything", () => {

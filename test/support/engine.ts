@@ -1,5 +1,7 @@
+import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fp32Graph, openCheckpoint } from "../../src/graph/model.js";
+import type { Batch } from "../../src/inference/batch.js";
 import { Engine, type ScoreRequest, type ScoreResult } from "../../src/inference/engine.js";
 import type { LoadedModel } from "../../src/inference/load.js";
 import { createSession, type GraphModel, type Session } from "../../src/inference/session.js";
@@ -27,6 +29,36 @@ export async function openTokenizer(folder: string): Promise<PairTokenizer> {
   return PairTokenizer.create(readFileSync(paths["tokenizer.json"]!), readFileSync(paths["tokenizer_config.json"]!));
 }
 
+/** A session without a model: a row's logit is the number of its tokens. */
+export class FakeSession implements Session {
+  readonly batches: Batch[] = [];
+  released = 0;
+  running = 0;
+  /** Called with each batch before it is answered; may throw. */
+  check: (batch: Batch) => void = () => {};
+  logit: (batch: Batch, row: number) => number = (batch, row) => batch.lengths[row]!;
+  /** How long a batch takes; `undefined` for no wait at all. */
+  milliseconds: number | undefined;
+
+  async run(batch: Batch): Promise<number[]> {
+    assert.equal(this.released, 0, "nothing runs after the release");
+    assert.equal(this.running++, 0, "one batch at a time");
+    this.batches.push(batch);
+    try {
+      if (this.milliseconds !== undefined) await new Promise((done) => setTimeout(done, this.milliseconds));
+      this.check(batch);
+      return batch.lengths.map((_, row) => this.logit(batch, row));
+    } finally {
+      this.running--;
+    }
+  }
+
+  async release(): Promise<void> {
+    assert.equal(this.running, 0);
+    this.released++;
+  }
+}
+
 /** What an engine needs of a model; the session may be a made-up one. */
 export function loadedModel(parts: Partial<LoadedModel> & Pick<LoadedModel, "session" | "tokenizer">): LoadedModel {
   const info = {
@@ -37,7 +69,7 @@ export function loadedModel(parts: Partial<LoadedModel> & Pick<LoadedModel, "ses
     dtype: "fp32",
     maxLength: 512,
   };
-  return { info, limit: 512, batchTokens: 1024, masked: true, warnings: [], ...parts };
+  return { info, limit: 512, batchTokens: 1024, masked: true, workers: 1, warnings: [], ...parts };
 }
 
 /** Runs requests through an engine and collects what comes out, by request. */
@@ -47,6 +79,7 @@ export class EngineRun {
   readonly log: { id: number; indices: number[] | "failed" }[] = [];
   readonly logits = new Map<number, number[]>();
   readonly spans = new Map<number, ([number, number] | undefined)[]>();
+  readonly warnings: string[] = [];
   readonly failures = new Map<number, unknown>();
   readonly #waiting = new Map<number, { left: number; done: () => void }>();
 
@@ -58,6 +91,7 @@ export class EngineRun {
         this.log.push({ id, indices: "failed" });
         this.#finish(id);
       },
+      warning: (message) => this.warnings.push(message),
     });
   }
 

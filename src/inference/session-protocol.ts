@@ -1,0 +1,17 @@
+import type { Batch } from "./batch.js";
+import type { DeviceId } from "./devices.js";
+import type { PlainError } from "./protocol.js";
+import type { GraphModel } from "./session.js";
+
+/** To a thread that holds one session; it answers in order. */
+export type ToSession =
+  | { type: "open"; model: GraphModel; device: DeviceId; threads: number | undefined }
+  | { type: "run"; batch: Batch }
+  | { type: "release" };
+
+/** Its answers: warnings to `open`, logits to `run`, or what went wrong. */
+export type FromSession =
+  | { type: "opened"; warnings: string[] }
+  | { type: "logits"; logits: ArrayLike<number> }
+  | { type: "released" }
+  | { type: "failed"; error: PlainError };

@@ -40,13 +40,17 @@ interface Lane {
   batches: number;
   /** Whether its last batch was done so soon that handing it the next one takes a noticeable part of the time. */
   quick: boolean;
+  /** Opens a faster session in its place. */
+  settle: LoadedModel["settle"];
+  /** Gets no batches, since `settle` is about to begin or under way. */
+  paused: boolean;
 }
 
 /** Such batches are handed to a session while it runs the one before. Milliseconds. */
 const QUICK_MS = 10;
 
-/** Work that is done sooner than this is not worth another session. Milliseconds. */
-const GROW_AFTER_MS = 100;
+/** Work in all that makes the next improvement worth its cost. Milliseconds. */
+const IMPROVE_AFTER_MS = 150;
 
 /** Takes requests, has its sessions run them batch by batch, and reports scores as they come. */
 export class Engine {
@@ -55,8 +59,9 @@ export class Engine {
   private readonly running = new Set<Promise<void>>();
   private budget: number;
   private mostLanes: number;
-  private busySince = 0;
-  private growing: Promise<void> | undefined;
+  /** Milliseconds of all batches since the last improvement. */
+  private spent = 0;
+  private improving: Promise<void> | undefined;
   private disposed = false;
 
   constructor(
@@ -64,13 +69,12 @@ export class Engine {
     private readonly events: EngineEvents,
   ) {
     this.budget = model.batchTokens;
-    this.lanes = [lane(model.session)];
+    this.lanes = [lane(model.session, model.settle)];
     this.mostLanes = model.openAnother ? model.workers : 1;
   }
 
   submit(request: ScoreRequest): void {
     this.queue.add(this.prepare(request));
-    if (this.running.size === 0) this.busySince = performance.now();
     this.work();
   }
 
@@ -81,7 +85,7 @@ export class Engine {
 
   async dispose(): Promise<void> {
     this.disposed = true;
-    await Promise.all([...this.running, this.growing]);
+    await Promise.all([...this.running, this.improving]);
     await Promise.all(this.lanes.map(({ session }) => session.release()));
   }
 
@@ -137,46 +141,69 @@ export class Engine {
 
   /** Gives every session that has nothing to do a batch. */
   private work(): void {
+    this.improve();
     for (const lane of this.lanes) {
-      while (!this.disposed && lane.batches < (lane.quick && lane.session.pipelined ? 2 : 1)) {
+      while (!this.disposed && !lane.paused && lane.batches < (lane.quick && lane.session.pipelined ? 2 : 1)) {
         const batch = this.queue.take(this.budget, this.model.masked, this.lanes.length);
         if (batch.length === 0) return;
         const running = this.runIn(lane, batch).finally(() => this.running.delete(running));
         this.running.add(running);
       }
     }
-    this.growWhereUseful();
   }
 
   private async runIn(lane: Lane, batch: Item[]): Promise<void> {
     lane.batches++;
     const start = performance.now();
     await this.runOrSplit(lane.session, batch);
-    lane.quick = performance.now() - start < QUICK_MS;
+    const took = performance.now() - start;
+    lane.quick = took < QUICK_MS;
+    this.spent += took;
     // Lets messages in: new requests, aborts.
     await new Promise((resume) => setImmediate(resume));
     lane.batches--;
     this.work();
   }
 
-  /** Opens one more session when work has been waiting for a while. */
-  private growWhereUseful(): void {
+  /**
+   * After some work: opens one more session where there is a use for it, then turns a draft into a session at full speed
+   * while the others go on. So a program that scores a few pairs pays for neither.
+   */
+  private improve(): void {
+    if (this.improving || this.disposed || this.spent < IMPROVE_AFTER_MS) return;
     const { openAnother } = this.model;
-    if (this.growing || this.disposed || this.lanes.length >= this.mostLanes || !openAnother) return;
-    if (this.queue.untaken === 0 || performance.now() - this.busySince < GROW_AFTER_MS) return;
-    const add = async () => {
-      try {
-        this.lanes.push(lane(await openAnother()));
-      } catch (error) {
+    const draft = this.lanes.find((lane) => lane.settle);
+    if (openAnother && this.lanes.length < this.mostLanes && (draft || this.queue.untaken > 0)) {
+      this.improving = this.try(`start more than ${this.lanes.length} of ${this.model.workers} workers`, async () => {
+        // Unless it succeeds there will be no other try.
+        const most = this.mostLanes;
         this.mostLanes = this.lanes.length;
-        this.events.warning(
-          `No more than ${this.mostLanes} of ${this.model.workers} workers could be started: ${error}`,
-        );
-      }
-      this.growing = undefined;
-      this.work();
-    };
-    this.growing = add();
+        this.lanes.push(lane(await openAnother(this.events.warning)));
+        this.mostLanes = most;
+      });
+    } else if (draft?.settle) {
+      draft.paused = true;
+      if (draft.batches > 0) return; // called again when they are done
+      const { settle } = draft;
+      draft.settle = undefined;
+      this.improving = this.try("pack the weights", async () => {
+        draft.session = await settle(this.events.warning);
+      }).finally(() => {
+        draft.paused = false;
+        this.work();
+      });
+    }
+  }
+
+  private async try(what: string, improvement: () => Promise<void>): Promise<void> {
+    try {
+      await improvement();
+    } catch (error) {
+      this.events.warning(`Could not ${what}: ${error instanceof Error ? error.message : error}`);
+    }
+    this.spent = 0;
+    this.improving = undefined;
+    this.work();
   }
 
   /** A batch that fails is run again in halves, so that only the pair at fault fails, and out of memory is survived. */
@@ -238,8 +265,8 @@ export class Engine {
   }
 }
 
-function lane(session: Session): Lane {
-  return { session, batches: 0, quick: false };
+function lane(session: Session, settle?: LoadedModel["settle"]): Lane {
+  return { session, batches: 0, quick: false, settle, paused: false };
 }
 
 /** In the words of ONNX Runtime, CUDA, cuDNN, Vulkan, Direct3D, C++ and V8. */

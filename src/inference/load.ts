@@ -42,8 +42,10 @@ export interface LoadedModel {
   session: Session;
   /** most sessions that may run at the same time */
   workers: number;
-  /** Opens one more session like the first, where there may be more than one. */
-  openAnother?: () => Promise<Session>;
+  /** Opens one more session, where there may be more than one. */
+  openAnother?: (warn: Warn) => Promise<Session>;
+  /** Opens the first session anew, in its place, when it is a draft: one that was there soon and runs slower. */
+  settle?: (warn: Warn) => Promise<Session>;
   tokenizer: PairTokenizer;
   info: RerankerInfo;
   /** longest pair that the model's position table allows */
@@ -77,18 +79,19 @@ export async function loadModel(
     ? checkpointSource(openCheckpoint(files, architecture, warn), tokenizer, limit, warn)
     : { dtypes: () => ["fp32"], graph: () => ({ parts: [{ graph: onnx! }], masked: true }), foreign: true };
   const opened = await firstThatWorks(spec, { machine, sessions, source, tokenizer, warn });
-  const { session, model, device, dtype, workers, threads } = opened;
+  const { session, model, device, dtype, workers, threads, draft } = opened;
   let latest = device;
-  const openAnother = async () => {
+  const openAnother = async (warn: Warn) => {
     const open = await sessions.next!();
     // The CPU is one device for all; GPUs are taken one after the other.
     if (device.name !== "cpu") latest = { ...latest, index: latest.index + 1 };
-    return open(model, latest, { threads });
+    return open(model, latest, { threads, warn });
   };
   return {
     session,
     workers,
     ...(sessions.next && { openAnother }),
+    ...(draft && { settle: (warn: Warn) => sessions.first(model, device, { threads, warn }) }),
     tokenizer,
     limit,
     masked: model.masked,
@@ -146,6 +149,7 @@ interface Opened {
   workers: number;
   /** compute threads of each session on the CPU */
   threads: number;
+  draft: boolean;
 }
 
 interface Means {
@@ -174,7 +178,9 @@ async function firstThatWorks(
       const model = await source.graph(device.name, dtype);
       const workers = sessions.next ? workersFor(wantedWorkers, device, model, warn) : 1;
       const threads = Math.max(1, Math.floor(computeThreads() / workers));
-      const session = await open(model, device, { threads, warn });
+      // A session in this thread could not be opened anew without holding it up.
+      const draft = sessions.next !== undefined && device.name === "cpu" && model.parts.some((part) => part.prepacked);
+      const session = await open(model, device, { threads, draft, warn });
       await scoreOnce(session, tokenizer, device).catch(async (error) => {
         await session.release();
         throw error;
@@ -182,7 +188,7 @@ async function firstThatWorks(
       if (failures.length > 0) {
         warn(`Running on ${deviceLabel(device)} in ${dtype}, since better did not work (${failures.join("; ")}).`);
       }
-      return { session, model, device, dtype, workers, threads };
+      return { session, model, device, dtype, workers, threads, draft };
     } catch (cause) {
       const tooLarge = dtype === "fp16" && wantedDtype === "auto" && codeOf(cause) === "MODEL_UNSUPPORTED";
       if (cause instanceof RerankError && !tooLarge) throw cause;

@@ -1,11 +1,11 @@
 import type { Batch } from "./batch.js";
 import type { DeviceId } from "./devices.js";
 import type { PlainError } from "./protocol.js";
-import type { GraphModel } from "./session.js";
+import type { GraphModel, SessionOptions } from "./session.js";
 
 /** To a thread that holds one session; it answers in order. */
 export type ToSession =
-  | { type: "open"; model: GraphModel; device: DeviceId; threads: number | undefined }
+  | { type: "open"; model: GraphModel; device: DeviceId; options: Omit<SessionOptions, "warn"> }
   | { type: "run"; batch: Batch }
   | { type: "release" };
 

@@ -21,8 +21,8 @@ export function sessionThread(port: MessagePort): OpenSession {
       waiting.push({ resolve: (answer) => resolve(answer as FromSession & { type: T }), reject });
       port.postMessage(message, transfer);
     });
-  return async (model: GraphModel, device: DeviceId, { threads, warn }: SessionOptions = {}): Promise<Session> => {
-    const { warnings } = await ask<"opened">({ type: "open", model, device, threads });
+  return async (model: GraphModel, device: DeviceId, { warn, ...options }: SessionOptions = {}): Promise<Session> => {
+    const { warnings } = await ask<"opened">({ type: "open", model, device, options });
     for (const warning of warnings) warn?.(warning);
     return {
       pipelined: true,

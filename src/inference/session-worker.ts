@@ -22,14 +22,17 @@ async function answer(message: ToSession): Promise<FromSession> {
     switch (message.type) {
       case "open": {
         const warnings: string[] = [];
-        const { model, device, threads } = message;
-        session = await createSession(model, device, { threads, warn: (warning) => warnings.push(warning) });
+        const { model, device, options } = message;
+        const former = session;
+        session = await createSession(model, device, { ...options, warn: (warning) => warnings.push(warning) });
+        await former?.release();
         return { type: "opened", warnings };
       }
       case "run":
         return { type: "logits", logits: await session!.run(message.batch) };
       case "release":
         await session!.release();
+        session = undefined;
         return { type: "released" };
     }
   } catch (error) {

@@ -43,6 +43,11 @@ export interface Session {
 export interface SessionOptions {
   /** Compute threads on the CPU. Default: one for each core. */
   threads?: number | undefined;
+  /**
+   * Open soon and run slower: ONNX Runtime packs the weights for the CPU while it opens a session, and hashes what it has
+   * packed even when it then takes a packed copy from a file. Without, every run packs what it needs.
+   */
+  draft?: boolean | undefined;
   /** Called with one sentence when packed weights cannot be kept. */
   warn?: ((message: string) => void) | undefined;
 }
@@ -64,7 +69,7 @@ type Feed = (batch: Batch) => [values: ArrayLike<number>, shape: number[]];
 async function runtime(): Promise<Runtime> {
   disableTelemetry();
   try {
-    const ort = await import("onnxruntime-node");
+    const ort = await native(() => import("onnxruntime-node"));
     // What fails is thrown as well; the native log would only repeat it on stderr.
     ort.env.logLevel = "fatal";
     return ort;
@@ -169,6 +174,7 @@ async function openPart(
   const plain = (session = {}, more: InferenceSession.SessionOptions = {}) =>
     open(graph, { ...external, ...session }, { ...(memory?.length && { externalData: memory }), ...more });
   if (device.name !== "cpu" || !prepacked) return plain();
+  if (wanted.draft) return plain({ disable_prepacking: "1" });
   return openPrepacked(`${prepacked}.${cpuKey(ort.env.versions.node)}`, plain, open, warn);
 }
 

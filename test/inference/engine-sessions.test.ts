@@ -59,7 +59,27 @@ describe("An engine with several sessions", () => {
     await run.submit(2, ["q"], passages(20));
     assert.equal(run.logits.get(2)!.length, 20);
     assert.equal(run.warnings.length, 1);
-    assert.match(run.warnings[0]!, /1 of 3 workers.*no thread left/);
+    assert.match(run.warnings[0]!, /more than 1 of 3 workers.*no thread left/);
+  });
+
+  it("replaces a draft after some work, while the others go on", async () => {
+    const settled = slowSession();
+    const { run, sessions } = start(2, { settle: async () => settled });
+    await run.submit(1, ["q"], passages(100));
+    await run.submit(2, ["q"], passages(10));
+    assert.equal(run.logits.get(1)!.length, 100);
+    assert.ok(settled.batches.length > 5 && sessions[1]!.batches.length > 5);
+    const draft = sessions[0]!.batches.length;
+    await run.submit(3, ["q"], passages(10));
+    assert.equal(sessions[0]!.batches.length, draft, "the draft is out of use");
+  });
+
+  it("stays with the draft when it cannot be replaced, and says so", async () => {
+    const { run, sessions } = start(1, { settle: () => Promise.reject(new Error("disk full")) });
+    await run.submit(1, ["q"], passages(20));
+    await run.submit(2, ["q"], passages(20));
+    assert.equal(sessions[0]!.batches.length, 40);
+    assert.deepEqual(run.warnings, ["Could not pack the weights: disk full"]);
   });
 
   it("frees all of them when disposed, and the one that is being opened", async () => {

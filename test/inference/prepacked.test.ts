@@ -14,6 +14,7 @@ import { describe, it, type TestContext } from "node:test";
 import type { InferenceSession } from "onnxruntime-node";
 import { loadModel } from "../../src/inference/load.js";
 import { openPrepacked } from "../../src/inference/prepacked.js";
+import { createSession } from "../../src/inference/session.js";
 import { resolveModel } from "../../src/model/files.js";
 import { isSealed } from "../../src/model/seal.js";
 import { EngineRun } from "../support/engine.js";
@@ -110,6 +111,35 @@ describe("packed weights in the cache", () => {
         }
       });
     }
+  }
+
+  for (const dtype of ["fp32", "int8"] as const) {
+    it(`${dtype}: not made by a draft, whose scores are ${dtype === "int8" ? "the same" : "within 1e-5"}`, async (t) => {
+      const folder = cacheIn(t);
+      const files = await resolveModel(fixture("models/bert"));
+      const model = await loadModel(
+        { files, device: "cpu", dtype, batchTokens: 1 },
+        { first: createSession, next: async () => createSession },
+      );
+      const isPacked = () => readdirSync(folder).some((name) => name.endsWith(".weights"));
+      assert.equal(isPacked(), false);
+      const settled = { ...model, session: await model.settle!(assert.fail), settle: undefined };
+      assert.equal(isPacked(), true);
+      const scores: number[][] = [];
+      for (const { settle: _, ...one } of [model, settled]) {
+        const run = new EngineRun({ ...one, workers: 1 });
+        await run.submit(
+          1,
+          [chosen[0]!.query],
+          chosen.map(({ passage }) => passage),
+        );
+        await run.engine.dispose();
+        scores.push(run.logits.get(1)!);
+      }
+      for (const [i, score] of scores[0]!.entries()) {
+        assert.ok(Math.abs(score - scores[1]![i]!) <= (dtype === "int8" ? 0 : 1e-5));
+      }
+    });
   }
 
   it("several models at once into an empty cache", async (t) => {

@@ -13,13 +13,13 @@ export function gemm(use: UseTensor): Dense {
 }
 
 /**
- * The same for runs that hold one pair, with the weight as the left factor, which ONNX Runtime never packs: so the sums
- * are the same to the last bit whether the session packs weights or not.
+ * The same with the weight as the left factor, which ONNX Runtime never packs: a little slower, but the sums are the same
+ * to the last bit whether a session packs weights or not.
  */
-export function gemmOfOne(use: UseTensor): Dense {
-  return (graph, name, row) => {
-    const column = graph.node("Gemm", [use(`${name}.weight`), row], { transB: 1 });
-    return graph.node("Add", [graph.node("Reshape", [column, graph.constant("int64", [1, -1])]), use(`${name}.bias`)]);
+export function gemmUnpacked(use: UseTensor): Dense {
+  return (graph, name, rows) => {
+    const columns = graph.node("Gemm", [use(`${name}.weight`), rows], { transB: 1 });
+    return graph.node("Add", [graph.node("Transpose", [columns], { perm: [1, 0] }), use(`${name}.bias`)]);
   };
 }
 

@@ -7,7 +7,7 @@ import type { ModelFiles } from "../model/files.js";
 import { toFloat16, toFloat32 } from "../model/floats.js";
 import type { TensorRef } from "../model/safetensors.js";
 import { checkFinite, openWeights, readTensor } from "../model/weights.js";
-import { type Dense, gemm, gemmOfOne, int8, probed, type UseTensor } from "./dense.js";
+import { type Dense, gemm, gemmUnpacked, int8, probed, type UseTensor } from "./dense.js";
 import { buildEmbeddings, buildEncoder, buildLayers } from "./encoder.js";
 import { ExternalWeights } from "./external.js";
 import { type Activations, INT8_FORMAT, type Int8Tensor, int8Layout, markEqualized, writeInt8 } from "./int8.js";
@@ -130,7 +130,7 @@ export async function int8Graph(
       const tensor = parts.get(part);
       return tensor ? add(part, tensor.type, tensor.shape, { file, ...tensor }) : use(part);
     };
-    return int8(layers, useBoth, gemmOfOne(use));
+    return int8(layers, useBoth, gemmUnpacked(use));
   });
 }
 

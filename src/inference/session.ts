@@ -178,6 +178,9 @@ async function openPart(
   return openPrepacked(`${prepacked}.${cpuKey(ort.env.versions.node)}`, plain, open, warn);
 }
 
+/** One makes a kernel that is slower than what it replaces; the other would undo what `gemmUnpacked` does. */
+const UNWANTED_FUSIONS: readonly string[] = ["SkipLayerNormFusion", "GemmTransposeFusion"];
+
 function sessionOptions(
   device: DeviceId,
   session: Record<string, string>,
@@ -197,8 +200,7 @@ function sessionOptions(
     ...more,
     extra: {
       session,
-      // On the CPU this fusion makes a kernel that is slower than what it replaces.
-      ...(device.name === "cpu" && { optimization: { disable_specified_optimizers: "SkipLayerNormFusion" } }),
+      ...(device.name === "cpu" && { optimization: { disable_specified_optimizers: UNWANTED_FUSIONS.join(";") } }),
     },
   };
 }

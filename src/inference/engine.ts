@@ -1,6 +1,7 @@
 import { RerankError } from "../errors.js";
 import type { Overflow } from "../types.js";
 import { makeBatch } from "./batch.js";
+import { type Lane, Lanes } from "./lanes.js";
 import type { LoadedModel } from "./load.js";
 import { type Item, Queue, type Request } from "./queue.js";
 import type { Session } from "./session.js";
@@ -34,34 +35,12 @@ export interface EngineEvents {
   warning(message: string): void;
 }
 
-/** A session and what it is doing. */
-interface Lane {
-  session: Session;
-  batches: number;
-  /** Whether its last batch was done so soon that handing it the next one takes a noticeable part of the time. */
-  quick: boolean;
-  /** Opens a faster session in its place. */
-  settle: LoadedModel["settle"];
-  /** Gets no batches, since `settle` is about to begin or under way. */
-  paused: boolean;
-}
-
-/** Such batches are handed to a session while it runs the one before. Milliseconds. */
-const QUICK_MS = 10;
-
-/** Work in all that makes the next improvement worth its cost. Milliseconds. */
-const IMPROVE_AFTER_MS = 150;
-
 /** Takes requests, has its sessions run them batch by batch, and reports scores as they come. */
 export class Engine {
   private readonly queue = new Queue();
-  private readonly lanes: Lane[];
+  private readonly lanes: Lanes;
   private readonly running = new Set<Promise<void>>();
   private budget: number;
-  private mostLanes: number;
-  /** Milliseconds of all batches since the last improvement. */
-  private spent = 0;
-  private improving: Promise<void> | undefined;
   private disposed = false;
 
   constructor(
@@ -69,8 +48,11 @@ export class Engine {
     private readonly events: EngineEvents,
   ) {
     this.budget = model.batchTokens;
-    this.lanes = [lane(model.session, model.settle)];
-    this.mostLanes = model.openAnother ? model.workers : 1;
+    this.lanes = new Lanes(
+      model,
+      () => this.work(),
+      (message) => events.warning(message),
+    );
   }
 
   submit(request: ScoreRequest): void {
@@ -85,8 +67,8 @@ export class Engine {
 
   async dispose(): Promise<void> {
     this.disposed = true;
-    await Promise.all([...this.running, this.improving]);
-    await Promise.all(this.lanes.map(({ session }) => session.release()));
+    await Promise.all(this.running);
+    await this.lanes.release();
   }
 
   private prepare(score: ScoreRequest): Request {
@@ -141,10 +123,11 @@ export class Engine {
 
   /** Gives every session that has nothing to do a batch. */
   private work(): void {
-    this.improve();
-    for (const lane of this.lanes) {
-      while (!this.disposed && !lane.paused && lane.batches < (lane.quick && lane.session.pipelined ? 2 : 1)) {
-        const batch = this.queue.take(this.budget, this.model.masked, this.lanes.length);
+    if (this.disposed) return;
+    this.lanes.improve(this.queue.untaken);
+    for (const lane of this.lanes.all) {
+      while (this.lanes.mayTake(lane, this.queue.untaken)) {
+        const batch = this.queue.take(this.budget, this.model.masked, this.lanes.all.length);
         if (batch.length === 0) return;
         const running = this.runIn(lane, batch).finally(() => this.running.delete(running));
         this.running.add(running);
@@ -153,56 +136,9 @@ export class Engine {
   }
 
   private async runIn(lane: Lane, batch: Item[]): Promise<void> {
-    lane.batches++;
-    const start = performance.now();
-    await this.runOrSplit(lane.session, batch);
-    const took = performance.now() - start;
-    lane.quick = took < QUICK_MS;
-    this.spent += took;
+    await this.lanes.occupy(lane, this.runOrSplit(lane.session, batch));
     // Lets messages in: new requests, aborts.
     await new Promise((resume) => setImmediate(resume));
-    lane.batches--;
-    this.work();
-  }
-
-  /**
-   * After some work: opens one more session where there is a use for it, then turns a draft into a session at full speed
-   * while the others go on. So a program that scores a few pairs pays for neither.
-   */
-  private improve(): void {
-    if (this.improving || this.disposed || this.spent < IMPROVE_AFTER_MS) return;
-    const { openAnother } = this.model;
-    const draft = this.lanes.find((lane) => lane.settle);
-    if (openAnother && this.lanes.length < this.mostLanes && (draft || this.queue.untaken > 0)) {
-      this.improving = this.try(`start more than ${this.lanes.length} of ${this.model.workers} workers`, async () => {
-        // Unless it succeeds there will be no other try.
-        const most = this.mostLanes;
-        this.mostLanes = this.lanes.length;
-        this.lanes.push(lane(await openAnother(this.events.warning)));
-        this.mostLanes = most;
-      });
-    } else if (draft?.settle) {
-      draft.paused = true;
-      if (draft.batches > 0) return; // called again when they are done
-      const { settle } = draft;
-      draft.settle = undefined;
-      this.improving = this.try("pack the weights", async () => {
-        draft.session = await settle(this.events.warning);
-      }).finally(() => {
-        draft.paused = false;
-        this.work();
-      });
-    }
-  }
-
-  private async try(what: string, improvement: () => Promise<void>): Promise<void> {
-    try {
-      await improvement();
-    } catch (error) {
-      this.events.warning(`Could not ${what}: ${error instanceof Error ? error.message : error}`);
-    }
-    this.spent = 0;
-    this.improving = undefined;
     this.work();
   }
 
@@ -263,10 +199,6 @@ export class Engine {
     this.queue.remove(request.id);
     this.events.failure(request.id, error);
   }
-}
-
-function lane(session: Session, settle?: LoadedModel["settle"]): Lane {
-  return { session, batches: 0, quick: false, settle, paused: false };
 }
 
 /** In the words of ONNX Runtime, CUDA, cuDNN, Vulkan, Direct3D, C++ and V8. */

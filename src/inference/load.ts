@@ -1,4 +1,3 @@
-import { readFileSync, realpathSync } from "node:fs";
 import { RerankError, show } from "../errors.js";
 import {
   type Checkpoint,
@@ -10,15 +9,15 @@ import {
   smallestGraph,
 } from "../graph/model.js";
 import { parseConfig } from "../model/config.js";
-import { findDerived, sourceKey, storeDerived } from "../model/derived.js";
 import type { ModelFiles } from "../model/files.js";
 import type { Device, DeviceName, Dtype, RerankerInfo } from "../types.js";
 import { makeBatch } from "./batch.js";
 import { observeActivations } from "./calibration.js";
 import { candidates, type DeviceId, deviceFailure, deviceLabel, type Machine, REMEDY, thisMachine } from "./devices.js";
+import { openTokenizer, readJson } from "./model-files.js";
 import { createSession, type GraphModel, type OpenSession, type Session } from "./session.js";
 import { computeThreads } from "./threads.js";
-import { PairTokenizer } from "./tokenize.js";
+import type { PairTokenizer } from "./tokenize.js";
 
 /** What to load, as plain data that crosses threads. */
 export interface LoadSpec {
@@ -42,6 +41,8 @@ export interface LoadedModel {
   session: Session;
   /** most sessions that may run at the same time */
   workers: number;
+  /** Whether `session` computes on all cores, and others on their share of them: then it is the one for a lone batch. */
+  wide: boolean;
   /** Opens one more session, where there may be more than one. */
   openAnother?: (warn: Warn) => Promise<Session>;
   /** Opens the first session anew, in its place, when it is a draft: one that was there soon and runs slower. */
@@ -79,19 +80,21 @@ export async function loadModel(
     ? checkpointSource(openCheckpoint(files, architecture, warn), tokenizer, limit, warn)
     : { dtypes: () => ["fp32"], graph: () => ({ parts: [{ graph: onnx! }], masked: true }), foreign: true };
   const opened = await firstThatWorks(spec, { machine, sessions, source, tokenizer, warn });
-  const { session, model, device, dtype, workers, threads, draft } = opened;
+  const { session, model, device, dtype, workers, draft } = opened;
+  const wide = device.name === "cpu" && workers > 1;
   let latest = device;
   const openAnother = async (warn: Warn) => {
     const open = await sessions.next!();
     // The CPU is one device for all; GPUs are taken one after the other.
     if (device.name !== "cpu") latest = { ...latest, index: latest.index + 1 };
-    return open(model, latest, { threads, warn });
+    return open(model, latest, { threads: Math.max(1, Math.floor(computeThreads() / workers)), warn });
   };
   return {
     session,
     workers,
+    wide,
     ...(sessions.next && { openAnother }),
-    ...(draft && { settle: (warn: Warn) => sessions.first(model, device, { threads, warn }) }),
+    ...(draft && { settle: (warn: Warn) => sessions.first(model, device, { warn }) }),
     tokenizer,
     limit,
     masked: model.masked,
@@ -147,8 +150,6 @@ interface Opened {
   device: DeviceId;
   dtype: RunDtype;
   workers: number;
-  /** compute threads of each session on the CPU */
-  threads: number;
   draft: boolean;
 }
 
@@ -177,10 +178,9 @@ async function firstThatWorks(
       if (device.name !== "cpu") await (await open(smallestGraph(), device)).release();
       const model = await source.graph(device.name, dtype);
       const workers = sessions.next ? workersFor(wantedWorkers, device, model, warn) : 1;
-      const threads = Math.max(1, Math.floor(computeThreads() / workers));
-      // A session in this thread could not be opened anew without holding it up.
-      const draft = sessions.next !== undefined && device.name === "cpu" && model.parts.some((part) => part.prepacked);
-      const session = await open(model, device, { threads, draft, warn });
+      // In float32 a draft's sums would differ in the last bits, and in this thread it could not be replaced on the side.
+      const draft = dtype === "int8" && sessions.next !== undefined && model.parts.some((part) => part.prepacked);
+      const session = await open(model, device, { draft, warn });
       await scoreOnce(session, tokenizer, device).catch(async (error) => {
         await session.release();
         throw error;
@@ -188,7 +188,7 @@ async function firstThatWorks(
       if (failures.length > 0) {
         warn(`Running on ${deviceLabel(device)} in ${dtype}, since better did not work (${failures.join("; ")}).`);
       }
-      return { session, model, device, dtype, workers, threads, draft };
+      return { session, model, device, dtype, workers, draft };
     } catch (cause) {
       const tooLarge = dtype === "fp16" && wantedDtype === "auto" && codeOf(cause) === "MODEL_UNSUPPORTED";
       if (cause instanceof RerankError && !tooLarge) throw cause;
@@ -242,26 +242,6 @@ async function scoreOnce(session: Session, tokenizer: PairTokenizer, device: Dev
   throw new RerankError("MODEL_INVALID", `${what} Its weights are damaged: fetch or train the model again.`);
 }
 
-/** The tokenizer in its compiled form from our cache, which opens in milliseconds; compiled on first use. */
-function openTokenizer(files: ModelFiles, warn: Warn): PairTokenizer {
-  const sources = ["tokenizer.json", "tokenizer_config.json"].flatMap((name) => files.paths[name] ?? []);
-  const name = `${sourceKey(
-    sources.map((path) => realpathSync(path)),
-    "tokenizer",
-  )}.tokenizer`;
-  const cached = findDerived(name);
-  try {
-    if (cached) return PairTokenizer.fromCompiled(readFileSync(cached.path));
-  } catch {
-    // Written by another version of this package: made again below.
-  }
-  const config = files.paths["tokenizer_config.json"] ? read(files, "tokenizer_config.json") : {};
-  const tokenizer = PairTokenizer.create(read(files, "tokenizer.json"), config);
-  const compiled = tokenizer.compile();
-  if (compiled) storeDerived(name, compiled.length, (write) => write(compiled), warn);
-  return tokenizer;
-}
-
 function unavailable(wanted: Device, device: DeviceId, failures: string[], cause: unknown): RerankError {
   return new RerankError(
     "DEVICE_UNAVAILABLE",
@@ -273,21 +253,6 @@ function unavailable(wanted: Device, device: DeviceId, failures: string[], cause
 function brokenOnnx(cause: unknown): RerankError {
   const message = `onnx/model.onnx cannot be run: ${(cause as Error).message}. Fetch or export it again, with its external data beside it.`;
   return new RerankError("MODEL_INVALID", message, { cause });
-}
-
-function read(files: ModelFiles, name: string): Uint8Array {
-  const path = files.paths[name];
-  if (!path) throw new RerankError("MODEL_INVALID", `Model ${show(files.model)} has no ${name}.`);
-  return readFileSync(path);
-}
-
-function readJson(files: ModelFiles, name: string): Record<string, unknown> {
-  try {
-    return JSON.parse(Buffer.from(read(files, name)).toString("utf8")) as Record<string, unknown>;
-  } catch (cause) {
-    if (cause instanceof RerankError) throw cause;
-    throw new RerankError("MODEL_INVALID", `${name} of model ${show(files.model)} is not JSON.`, { cause });
-  }
 }
 
 /** Model types whose positions start behind the padding index. */

@@ -1,3 +1,4 @@
+import { platform, setPriority } from "node:os";
 import { type MessagePort, workerData } from "node:worker_threads";
 import { type ExitState, useExitState } from "./exit-guard.js";
 import { plainError } from "./protocol.js";
@@ -12,6 +13,9 @@ export interface SessionWorkerData {
 
 const { port, exitState } = workerData as SessionWorkerData;
 useExitState(exitState);
+// A little behind the caller's thread, whose event loop should not wait for a core. On Linux this is the thread's own
+// priority, which ONNX Runtime's threads inherit; elsewhere it would be the whole process's.
+if (platform() === "linux") setPriority(0, 3);
 // Meanwhile the engine finds out what to open.
 preloadRuntime();
 

@@ -59,7 +59,19 @@ describe("An engine with several sessions", () => {
     await run.submit(2, ["q"], passages(20));
     assert.equal(run.logits.get(2)!.length, 20);
     assert.equal(run.warnings.length, 1);
-    assert.match(run.warnings[0]!, /more than 1 of 3 workers.*no thread left/);
+    assert.match(run.warnings[0]!, /start another session: no thread left/);
+  });
+
+  it("leaves the wide one to lone pairs once the others are there", async () => {
+    const { run, sessions } = start(2, { wide: true });
+    await run.submit(1, ["q"], passages(60));
+    assert.equal(sessions.length, 3);
+    const wide = sessions[0]!.batches.length;
+    await run.submit(2, ["q"], passages(30));
+    assert.equal(sessions[0]!.batches.length, wide);
+    await new Promise((resume) => setImmediate(resume));
+    await run.submit(3, ["q"], passages(1));
+    assert.equal(sessions[0]!.batches.length, wide + 1);
   });
 
   it("replaces a draft after some work, while the others go on", async () => {

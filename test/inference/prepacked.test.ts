@@ -113,34 +113,30 @@ describe("packed weights in the cache", () => {
     }
   }
 
-  for (const dtype of ["fp32", "int8"] as const) {
-    it(`${dtype}: not made by a draft, whose scores are ${dtype === "int8" ? "the same" : "within 1e-5"}`, async (t) => {
-      const folder = cacheIn(t);
-      const files = await resolveModel(fixture("models/bert"));
-      const model = await loadModel(
-        { files, device: "cpu", dtype, batchTokens: 1 },
-        { first: createSession, next: async () => createSession },
+  it("int8: not made by a draft, whose scores are the same to the last bit", async (t) => {
+    const folder = cacheIn(t);
+    const files = await resolveModel(fixture("models/bert"));
+    const model = await loadModel(
+      { files, device: "cpu", dtype: "int8", batchTokens: 1 },
+      { first: createSession, next: async () => createSession },
+    );
+    const isPacked = () => readdirSync(folder).some((name) => name.endsWith(".weights"));
+    assert.equal(isPacked(), false);
+    const settled = { ...model, session: await model.settle!(assert.fail), settle: undefined };
+    assert.equal(isPacked(), true);
+    const scores: number[][] = [];
+    for (const { settle: _, ...one } of [model, settled]) {
+      const run = new EngineRun({ ...one, workers: 1 });
+      await run.submit(
+        1,
+        [chosen[0]!.query],
+        chosen.map(({ passage }) => passage),
       );
-      const isPacked = () => readdirSync(folder).some((name) => name.endsWith(".weights"));
-      assert.equal(isPacked(), false);
-      const settled = { ...model, session: await model.settle!(assert.fail), settle: undefined };
-      assert.equal(isPacked(), true);
-      const scores: number[][] = [];
-      for (const { settle: _, ...one } of [model, settled]) {
-        const run = new EngineRun({ ...one, workers: 1 });
-        await run.submit(
-          1,
-          [chosen[0]!.query],
-          chosen.map(({ passage }) => passage),
-        );
-        await run.engine.dispose();
-        scores.push(run.logits.get(1)!);
-      }
-      for (const [i, score] of scores[0]!.entries()) {
-        assert.ok(Math.abs(score - scores[1]![i]!) <= (dtype === "int8" ? 0 : 1e-5));
-      }
-    });
-  }
+      await run.engine.dispose();
+      scores.push(run.logits.get(1)!);
+    }
+    assert.deepEqual(scores[0], scores[1]);
+  });
 
   it("several models at once into an empty cache", async (t) => {
     const folder = cacheIn(t);

@@ -69,7 +69,7 @@ export function loadedModel(parts: Partial<LoadedModel> & Pick<LoadedModel, "ses
     dtype: "fp32",
     maxLength: 512,
   };
-  return { info, limit: 512, batchTokens: 1024, masked: true, workers: 1, warnings: [], ...parts };
+  return { info, limit: 512, batchTokens: 1024, masked: true, workers: 1, wide: false, warnings: [], ...parts };
 }
 
 /** Runs requests through an engine and collects what comes out, by request. */

@@ -21,9 +21,12 @@ export function watchEventLoop(step = 5) {
 export function memory() {
   const kilobytes = (file, key) =>
     Number(new RegExp(`^${key}:\\s+(\\d+)`, "m").exec(read(file))?.[1]) / 1024 || undefined;
+  const residentMb = kilobytes("/proc/self/status", "VmRSS");
+  // A page of a file that is mapped several times counts as often in the resident size, and once in the proportional one.
+  const repeatedMb = residentMb - kilobytes("/proc/self/smaps_rollup", "Pss");
   return {
-    residentMb: kilobytes("/proc/self/status", "VmRSS"),
-    peakMb: kilobytes("/proc/self/status", "VmHWM"),
+    residentMb,
+    peakMb: kilobytes("/proc/self/status", "VmHWM") - repeatedMb,
     anonymousMb: kilobytes("/proc/self/smaps_rollup", "Anonymous"),
   };
 }

@@ -1,11 +1,11 @@
 // Random requests, aborts, loads and disposals, with an eye on memory: node bench/soak.mjs [--requests 5000] [--model mini]
-// Memory is the median over the last 100 requests before a mark, so that one garbage collection decides nothing.
+// Every 500 requests memory is read in the same state: a fresh load, all sessions open after the same work. Between them
+// it depends on what the last requests happened to be.
 import { parseArgs } from "node:util";
 import { loadReranker } from "../dist/src/index.js";
 import { median, memory, random } from "./measure.mjs";
 
 const SETTLED = 500;
-const WINDOW = 100;
 const LIMIT = 1.05;
 
 const { values } = parseArgs({
@@ -14,6 +14,7 @@ const { values } = parseArgs({
     model: { type: "string", default: "mini" },
     device: { type: "string", default: "cpu" },
     dtype: { type: "string", default: "fp32" },
+    workers: { type: "string" },
     seed: { type: "string", default: "1" },
   },
 });
@@ -26,22 +27,24 @@ const WORDS =
 const text = () =>
   Array.from({ length: 1 + below(draw() < 0.03 ? 1000 : 60) }, () => WORDS[below(WORDS.length)]).join(" ");
 
-const load = () => loadReranker(values.model, { device: values.device, dtype: values.dtype });
+const workers = values.workers ? Number(values.workers) : undefined;
+const load = () => loadReranker(values.model, { device: values.device, dtype: values.dtype, workers });
 const counts = { scored: 0, aborted: 0, loads: 1, refused: 0 };
-const resident = [];
-const after = (mark) => median(resident.slice(Math.max(0, mark - WINDOW), mark));
+const marks = [];
 let reranker = await load();
 for (let done = 0; done < requests; ) {
   const together = Math.min(1 + below(8), requests - done);
   await Promise.all(Array.from({ length: together }, request));
   done += together;
-  for (let i = 0; i < together; i++) resident.push(memory().residentMb);
-  if (done % SETTLED < together) process.stderr.write(`${done} requests: ${after(done).toFixed(1)} MB\n`);
   if (draw() < 0.1) await reload();
+  if (done % SETTLED < together || done === requests) {
+    marks.push(await inTheSameState());
+    process.stderr.write(`${done} requests: ${marks.at(-1).toFixed(1)} MB\n`);
+  }
 }
 await reranker.dispose();
 
-const [settled, end] = [after(SETTLED), after(requests)];
+const [settled, end] = [marks[0], marks.at(-1)];
 console.log(`${requests} requests: ${JSON.stringify(counts)}`);
 console.log(`resident after ${SETTLED} requests: ${settled.toFixed(1)} MB`);
 console.log(`resident after ${requests} requests: ${end.toFixed(1)} MB, ${(end / settled).toFixed(3)} times as much`);
@@ -61,6 +64,19 @@ async function request() {
     if (error.code !== "ABORTED") throw error;
     counts.aborted++;
   }
+}
+
+/** Resident memory, the median of some readings while the same passages are scored by a model loaded anew. */
+async function inTheSameState() {
+  await reranker.dispose();
+  reranker = await load();
+  const passages = Array.from({ length: 200 }, (_, i) => WORDS.join(" ").repeat(1 + (i % 10)));
+  const readings = [];
+  for (let i = 0; i < 9; i++) {
+    await reranker.score("the same query", passages);
+    readings.push(memory().residentMb);
+  }
+  return median(readings);
 }
 
 /** Sometimes in the middle of work: what waits is then refused, as it should be. */

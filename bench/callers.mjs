@@ -1,18 +1,15 @@
-// Many callers at once on one reranker: node bench/callers.mjs [--model FOLDER|mini] [--dtype fp32] [--rounds 3]
+// Many callers at once on one reranker: node bench/callers.mjs [--model FOLDER|mini] [--dtype fp32] [--workers W] [--rounds 3]
 //   throughput: 16 concurrent callers with 10 passages each against one call with all 160
-//   waiting: a 1-passage request that comes among them, in batches of each session that end before its answer
+//   waiting: a 1-passage request that comes among them, in batches that end before its answer
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { loadReranker } from "../dist/src/index.js";
-import { computeThreads } from "../dist/src/inference/threads.js";
 import { median } from "./measure.mjs";
 import { ensureModel } from "./setup.mjs";
 import { makeWorkload } from "./workload.mjs";
 
 const CALLERS = 16;
 const EACH = 10;
-/** How many work side by side. */
-const SESSIONS = Math.min(4, computeThreads());
 /** Answers of one batch arrive together; batches are much further apart than this. */
 const SAME_BATCH_MS = 2;
 
@@ -20,6 +17,7 @@ const { values } = parseArgs({
   options: {
     model: { type: "string" },
     dtype: { type: "string", default: "fp32" },
+    workers: { type: "string" },
     rounds: { type: "string", default: "3" },
     json: { type: "boolean", default: false },
   },
@@ -27,7 +25,8 @@ const { values } = parseArgs({
 const { texts } = await makeWorkload(ensureModel("base"), CALLERS * EACH);
 const { query, passages } = JSON.parse(readFileSync(texts, "utf8"));
 const model = values.model ?? ensureModel("base");
-const reranker = await loadReranker(model, { device: "cpu", dtype: values.dtype });
+const workers = values.workers ? Number(values.workers) : undefined;
+const reranker = await loadReranker(model, { device: "cpu", dtype: values.dtype, workers });
 await reranker.rank(query, passages); // until all sessions are open
 
 const rounds = [];
@@ -87,6 +86,5 @@ async function batchesBeforeSmallRequest() {
   const answered = performance.now();
   await others;
   const meanwhile = answers.filter((at) => at > sent && at < answered - SAME_BATCH_MS);
-  const batches = meanwhile.filter((at, i) => i === 0 || at - meanwhile[i - 1] > SAME_BATCH_MS).length;
-  return Math.ceil(batches / SESSIONS);
+  return meanwhile.filter((at, i) => i === 0 || at - meanwhile[i - 1] > SAME_BATCH_MS).length;
 }

@@ -30,6 +30,7 @@ for (let i = 0; i < warmup + reps; i++) {
   const run = { ms: performance.now() - start, blockMs: endRun() };
   if (i >= warmup) runs.push(run);
 }
+const atEnd = memory();
 const result = {
   loadMs,
   firstScoreMs,
@@ -38,7 +39,8 @@ const result = {
   rerankMs: median(runs.map(({ ms }) => ms)),
   runsMs: runs.map(({ ms }) => ms),
   runBlockMs: Math.max(...runs.map(({ blockMs }) => blockMs)),
-  peakMb: memory().peakMb,
+  peakMb: atEnd.peakMb,
+  peakOnceMb: atEnd.peakMb - atEnd.repeatedMb,
   logits: logits && Array.from(logits),
 };
 process.stdout.write(`\n${JSON.stringify(result)}\n`, () => process.exit(0));

@@ -26,7 +26,8 @@ export function memory() {
   const repeatedMb = residentMb - kilobytes("/proc/self/smaps_rollup", "Pss");
   return {
     residentMb,
-    peakMb: kilobytes("/proc/self/status", "VmHWM") - repeatedMb,
+    peakMb: kilobytes("/proc/self/status", "VmHWM"),
+    repeatedMb,
     anonymousMb: kilobytes("/proc/self/smaps_rollup", "Anonymous"),
   };
 }

@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
 import { fp32Graph, int8Graph, openCheckpoint, probeGraph } from "../dist/src/graph/model.js";
 import { observeActivations } from "../dist/src/inference/calibration.js";
-import { createSession } from "../dist/src/inference/session.js";
+import { createSession, UNWANTED_FUSIONS } from "../dist/src/inference/session.js";
 import { PairTokenizer } from "../dist/src/inference/tokenize.js";
 import { parseConfig } from "../dist/src/model/config.js";
 import { resolveModel } from "../dist/src/model/files.js";
@@ -41,7 +41,7 @@ const variants = {
 async function open({ graph, fusions }) {
   const parts = [];
   for (const { graph: model, folder } of graph.parts) {
-    const disabled = fusions ? {} : { optimization: { disable_specified_optimizers: "SkipLayerNormFusion" } };
+    const disabled = fusions ? {} : { optimization: { disable_specified_optimizers: UNWANTED_FUSIONS.join(";") } };
     const extra = { session: { model_external_initializers_file_folder_path: folder }, ...disabled };
     const options = { executionProviders: ["cpu"], enableMemPattern: false, intraOpNumThreads: 1, logSeverityLevel: 4 };
     parts.push(await ort.InferenceSession.create(model, { ...options, extra }));

@@ -49,7 +49,7 @@ export interface RerankerOptions {
    */
   batchTokens?: number;
   /**
-   * Run tokenization and inference in a worker thread, so that the event loop stays free. `false` is for bundlers that
+   * Run tokenization and inference in worker threads, so that the event loop stays free. `false` is for bundlers that
    * cannot ship a worker file.
    * @default true
    */

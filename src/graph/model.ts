@@ -2,7 +2,15 @@ import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync, realpathSync } from "node:fs";
 import type { GraphModel, GraphPart } from "../inference/session.js";
 import type { Architecture } from "../model/config.js";
-import { type Derived, derive, findDerived, type Producer, sourceKey, storeDerived } from "../model/derived.js";
+import {
+  type Derived,
+  derive,
+  findDerived,
+  type Producer,
+  sourceKey,
+  storeDerived,
+  type Warn,
+} from "../model/derived.js";
 import type { ModelFiles } from "../model/files.js";
 import { toFloat16, toFloat32 } from "../model/floats.js";
 import type { TensorRef } from "../model/safetensors.js";
@@ -26,8 +34,6 @@ export interface Checkpoint {
   /** Whether our cache can be written. */
   cached: boolean;
 }
-
-type Warn = (message: string) => void;
 
 /**
  * Opens a checkpoint. F32 tensors stay where they lie, in the safetensors file; F16 and BF16 tensors are converted once
@@ -180,8 +186,8 @@ function split(checkpoint: Checkpoint, moreFiles: string[], dense: MakeDense): G
   );
   // A pool of threads of its own would go on spinning for a while, on the cores that the layers run on by then.
   const first = { ...embeddings, threads: 1 };
-  const shared = checkpoint.cached && layers.memory?.length === 0;
-  return { parts: [first, { ...layers, ...(shared && { prepacked }) }], masked: false, shared };
+  const keep = checkpoint.cached && layers.memory?.length === 0;
+  return { parts: [first, { ...layers, ...(keep && { prepacked }) }], masked: false };
 }
 
 function assemble(

@@ -65,7 +65,13 @@ export class EngineClient {
       client.settleStart = { resolve, reject };
     });
     const telemetry = disableTelemetry();
-    client.port = worker ? client.openThreads(spec) : await client.openInline(spec);
+    client.port = worker
+      ? startThreads(
+          spec,
+          (message) => client.receive(message),
+          (cause) => client.died(cause),
+        )
+      : await client.openInline(spec);
     try {
       await started;
     } catch (error) {
@@ -141,14 +147,6 @@ export class EngineClient {
       if (next < passages.length) await new Promise((resume) => setImmediate(resume));
     }
     if (this.pending.has(id)) this.port.send({ type: "end", id });
-  }
-
-  private openThreads(spec: LoadSpec): Port {
-    return startThreads(
-      spec,
-      (message) => this.receive(message),
-      (cause) => this.died(cause),
-    );
   }
 
   private async openInline(spec: LoadSpec): Promise<Port> {

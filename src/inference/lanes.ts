@@ -1,3 +1,4 @@
+import type { Warn } from "../model/derived.js";
 import type { LoadedModel } from "./load.js";
 import type { Session } from "./session.js";
 
@@ -35,7 +36,7 @@ export class Lanes {
   constructor(
     private readonly model: LoadedModel,
     private readonly work: () => void,
-    private readonly warn: (message: string) => void,
+    private readonly warn: Warn,
   ) {
     this.all = [lane(model.session, model.settle)];
     this.most = model.openAnother ? model.workers + (model.wide ? 1 : 0) : 1;

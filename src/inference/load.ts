@@ -9,6 +9,7 @@ import {
   smallestGraph,
 } from "../graph/model.js";
 import { parseConfig } from "../model/config.js";
+import type { Warn } from "../model/derived.js";
 import type { ModelFiles } from "../model/files.js";
 import type { Device, DeviceName, Dtype, RerankerInfo } from "../types.js";
 import { makeBatch } from "./batch.js";
@@ -121,8 +122,6 @@ interface GraphSource {
   foreign?: boolean;
 }
 
-type Warn = (message: string) => void;
-
 type RunDtype = Exclude<Dtype, "auto">;
 
 function checkpointSource(checkpoint: Checkpoint, tokenizer: PairTokenizer, limit: number, warn: Warn): GraphSource {
@@ -179,7 +178,7 @@ async function firstThatWorks(
       const model = await source.graph(device.name, dtype);
       const workers = sessions.next ? workersFor(wantedWorkers, device, model, warn) : 1;
       // In float32 a draft's sums would differ in the last bits, and in this thread it could not be replaced on the side.
-      const draft = dtype === "int8" && sessions.next !== undefined && model.parts.some((part) => part.prepacked);
+      const draft = dtype === "int8" && sessions.next !== undefined && isPacked(model);
       const session = await open(model, device, { draft, warn });
       await scoreOnce(session, tokenizer, device).catch(async (error) => {
         await session.release();
@@ -203,12 +202,17 @@ async function firstThatWorks(
   throw new Error("unreachable: there is always a device to try");
 }
 
+/** Whether its weights are packed into a file, which all sessions map. */
+function isPacked(model: GraphModel): boolean {
+  return model.parts.some((part) => part.prepacked);
+}
+
 /** Beyond this many sessions each gets several cores: short inputs leave some of a session's threads idle. */
 const MOST_WORKERS = 4;
 
 /** How many sessions: on the CPU as many as keep its cores busy without copies of the weights. */
 function workersFor(wanted: number | undefined, device: DeviceId, model: GraphModel, warn: Warn): number {
-  if (device.name === "cpu") return wanted ?? (model.shared ? Math.min(MOST_WORKERS, computeThreads()) : 1);
+  if (device.name === "cpu") return wanted ?? (isPacked(model) ? Math.min(MOST_WORKERS, computeThreads()) : 1);
   if (wanted === undefined || wanted === 1 || device.name === "cuda" || device.name === "dml") return wanted ?? 1;
   warn(`${deviceLabel(device)} takes one worker in a process, not ${wanted}.`);
   return 1;

@@ -1,11 +1,11 @@
 import { readFileSync, realpathSync } from "node:fs";
 import { RerankError, show } from "../errors.js";
-import { findDerived, sourceKey, storeDerived } from "../model/derived.js";
+import { findDerived, sourceKey, storeDerived, type Warn } from "../model/derived.js";
 import type { ModelFiles } from "../model/files.js";
 import { PairTokenizer } from "./tokenize.js";
 
 /** The tokenizer in its compiled form from our cache, which opens in milliseconds; compiled on first use. */
-export function openTokenizer(files: ModelFiles, warn: (message: string) => void): PairTokenizer {
+export function openTokenizer(files: ModelFiles, warn: Warn): PairTokenizer {
   const sources = ["tokenizer.json", "tokenizer_config.json"].flatMap((name) => files.paths[name] ?? []);
   const key = sourceKey(
     sources.map((path) => realpathSync(path)),

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import type { InferenceSession } from "onnxruntime-node";
-import { findDerived, keepDerived } from "../model/derived.js";
+import { findDerived, keepDerived, type Warn } from "../model/derived.js";
 
 /** Packed weights belong to one ONNX Runtime version and one set of CPU features. */
 export function cpuKey(runtimeVersion: string | undefined): string {
@@ -34,7 +34,7 @@ export async function openPrepacked(
   key: string,
   plain: (session?: Record<string, string>, options?: InferenceSession.SessionOptions) => Promise<InferenceSession>,
   open: Open,
-  warn: (message: string) => void,
+  warn: Warn,
 ): Promise<InferenceSession> {
   const names = [`${key}.weights`, `${key}.onnx`];
   const [weights, graph] = names.map(findDerived);

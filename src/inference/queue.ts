@@ -43,12 +43,14 @@ const LOOKAHEAD_MS = 20;
  * Requests of many callers, turned into batches of like lengths within a token budget.
  *
  * Every other batch starts from the request with the least left to do, so a small request waits two batches at most
- * however long the queue is; the batches between start from the oldest request, so a large one is never starved.
+ * however long the queue is; the batches between start from the oldest request, so a large one is never starved. An
+ * arrival may put off the oldest request's turn, once: with several sessions the small one gets the first that is free.
  * Either kind is filled up with pairs of any request that fit its length.
  */
 export class Queue {
   private readonly requests = new Map<number, Request>();
-  private turn = 0;
+  private oldestIsNext = false;
+  private putOff = false;
 
   /** Pairs that no batch has taken yet; passages not yet tokenized count as one. */
   get untaken(): number {
@@ -59,6 +61,10 @@ export class Queue {
 
   add(request: Request): void {
     this.requests.set(request.id, request);
+    if (this.oldestIsNext && !this.putOff) {
+      this.oldestIsNext = false;
+      this.putOff = true;
+    }
   }
 
   /** Forgets a request and what it has waiting. */
@@ -127,7 +133,11 @@ export class Queue {
 
   private pickRequest(): Request | undefined {
     const requests = [...this.requests.values()].filter((request) => untaken(request) > 0);
-    if (this.turn++ % 2 === 1) return requests[0];
+    this.oldestIsNext = !this.oldestIsNext;
+    if (!this.oldestIsNext) {
+      this.putOff = false;
+      return requests[0];
+    }
     return requests.reduce<Request | undefined>((a, b) => (a && a.remaining <= b.remaining ? a : b), undefined);
   }
 

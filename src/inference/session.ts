@@ -1,5 +1,6 @@
 import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-node";
 import { RerankError, show } from "../errors.js";
+import type { Warn } from "../model/derived.js";
 import type { Batch } from "./batch.js";
 import type { DeviceId } from "./devices.js";
 import { native } from "./exit-guard.js";
@@ -13,8 +14,6 @@ export interface GraphModel {
   parts: readonly GraphPart[];
   /** Whether one run may hold pairs of different lengths. */
   masked: boolean;
-  /** Whether several sessions of this process share its weights. */
-  shared?: boolean;
 }
 
 /** A graph, and where its weights lie. */
@@ -49,7 +48,7 @@ export interface SessionOptions {
    */
   draft?: boolean | undefined;
   /** Called with one sentence when packed weights cannot be kept. */
-  warn?: ((message: string) => void) | undefined;
+  warn?: Warn | undefined;
 }
 
 /** How to open a model on one device, in this thread or in another. */
@@ -179,7 +178,7 @@ async function openPart(
 }
 
 /** One makes a kernel that is slower than what it replaces; the other would undo what `gemmUnpacked` does. */
-const UNWANTED_FUSIONS: readonly string[] = ["SkipLayerNormFusion", "GemmTransposeFusion"];
+export const UNWANTED_FUSIONS: readonly string[] = ["SkipLayerNormFusion", "GemmTransposeFusion"];
 
 function sessionOptions(
   device: DeviceId,

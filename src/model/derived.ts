@@ -10,6 +10,9 @@ export type Derived = { path: string } | { data: Uint8Array };
 /** Feeds the content, piece by piece, in order. */
 export type Producer = (write: (bytes: Uint8Array) => void) => void;
 
+/** Takes one sentence for the user. */
+export type Warn = (message: string) => void;
+
 /** Folder of everything that we derive: `BGE_RERANKER_CACHE`, else the platform's cache folder. */
 export function derivedCacheDir(env: NodeJS.ProcessEnv = process.env): string {
   if (env.BGE_RERANKER_CACHE) return env.BGE_RERANKER_CACHE;
@@ -29,7 +32,7 @@ export function sourceKey(files: readonly string[], ...rest: (string | number)[]
 }
 
 /** {@link findDerived}, else {@link storeDerived}. */
-export function derive(name: string, size: number, produce: Producer, warn: (message: string) => void): Derived {
+export function derive(name: string, size: number, produce: Producer, warn: Warn): Derived {
   return findDerived(name) ?? storeDerived(name, size, produce, warn);
 }
 
@@ -49,7 +52,7 @@ export function findDerived(name: string): { path: string } | undefined {
  * @param size of the content in bytes
  * @param warn called with one sentence when the cache cannot be written
  */
-export function storeDerived(name: string, size: number, produce: Producer, warn: (message: string) => void): Derived {
+export function storeDerived(name: string, size: number, produce: Producer, warn: Warn): Derived {
   try {
     const write = (folder: string) => {
       const fd = openSync(join(folder, name), "wx");
@@ -91,7 +94,7 @@ export function storeDerived(name: string, size: number, produce: Producer, warn
 export async function keepDerived(
   names: readonly string[],
   make: (folder: string) => Promise<void>,
-  warn: (message: string) => void,
+  warn: Warn,
 ): Promise<boolean> {
   let folder: string | undefined;
   try {
@@ -109,7 +112,7 @@ export async function keepDerived(
 }
 
 /** Errors of the file system become a warning; any other is the producer's own. */
-function warnUnwritable(error: unknown, warn: (message: string) => void): void {
+function warnUnwritable(error: unknown, warn: Warn): void {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (syscall === undefined) throw error;
   warn(

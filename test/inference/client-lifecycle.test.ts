@@ -72,6 +72,26 @@ for (const thread of ["engine", "session"] as const)
     });
   });
 
+describe("several sessions", () => {
+  for (const dtype of ["fp32", "int8"] as const) {
+    it(`${dtype}: give the scores that one gives, to the last bit`, async () => {
+      const [one, several] = await Promise.all([
+        loadReranker(BERT, { device: "cpu", dtype, workers: 1 }),
+        loadReranker(BERT, { device: "cpu", dtype, workers: 3 }),
+      ]);
+      const wanted = await one.score("server", many);
+      await one.dispose();
+      for (let round = 0; workersRunning() < THREADS + 3; round++) {
+        assert.ok(round < 20, `${workersRunning()} threads`);
+        assert.deepEqual(await several.score("server", many), wanted);
+      }
+      assert.deepEqual(await several.score("server", many), wanted);
+      await several.dispose();
+      assert.equal(workersRunning(), 0);
+    });
+  }
+});
+
 interface Ended {
   code: number | null;
   signal: NodeJS.Signals | null;

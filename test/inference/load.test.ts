@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Machine, thisMachine } from "../../src/inference/devices.js";
 import { type LoadedModel, type LoadSpec, loadModel } from "../../src/inference/load.js";
+import type { OpenSession } from "../../src/inference/session.js";
+import { computeThreads } from "../../src/inference/threads.js";
 import { resolveModel } from "../../src/model/files.js";
 import { loadReranker } from "../../src/reranker.js";
 import { editModel, useOwnCache } from "../support/checkpoint.js";
@@ -79,6 +81,50 @@ describe("dtype", () => {
   it("int8 with device auto runs where int8 can", async () => {
     const { info } = await load(BERT, { device: "auto", dtype: "int8" }, hopeful);
     assert.deepEqual([info.device, info.dtype], ["cpu", "int8"]);
+  });
+});
+
+describe("workers", () => {
+  /** A load whose sessions are made up; tells where and how each was opened. */
+  async function loadWith(more: Partial<LoadSpec>) {
+    const opened: [device: string, threads: number | undefined][] = [];
+    const open: OpenSession = async (_, { name, index }, { threads } = {}) => {
+      opened.push([`${name}:${index}`, threads]);
+      return { run: async ({ rows }) => new Array<number>(rows).fill(0), release: async () => {} };
+    };
+    const spec = { files: await resolveModel(BERT), device: "cpu", dtype: "auto", ...more } as const;
+    const model = await loadModel(spec, { first: open, next: async () => open });
+    return { model, opened, another: () => model.openAnother!(assert.fail) };
+  }
+
+  it("share the cores of the CPU, one for each unless said otherwise", async () => {
+    const cores = computeThreads();
+    assert.equal((await loadWith({})).model.workers, Math.min(4, cores));
+    const { model, opened, another } = await loadWith({ workers: 3 });
+    await another();
+    assert.deepEqual([model.workers, model.wide], [3, true]);
+    assert.deepEqual(opened.at(-1), ["cpu:0", Math.max(1, Math.floor(cores / 3))]);
+  });
+
+  it("take one CUDA device each, from the given one on", async () => {
+    const { model, opened, another } = await loadWith({ device: "cuda:1", workers: 3 });
+    await another();
+    await another();
+    assert.deepEqual([model.workers, model.wide], [3, false]);
+    const devices = opened.map(([device]) => device);
+    assert.deepEqual(devices, ["cuda:1", "cuda:1", "cuda:2", "cuda:3"], "the first is tried with a small graph");
+    assert.equal((await loadWith({ device: "cuda" })).model.workers, 1);
+  });
+
+  it("are one on WebGPU, which more would crash; the user hears of it", async () => {
+    const { model } = await loadWith({ device: "webgpu", workers: 2 });
+    assert.equal(model.workers, 1);
+    assert.match(model.warnings.join(), /webgpu takes one worker in a process, not 2/);
+  });
+
+  it("are refused together with worker: false", async () => {
+    const refused = loadReranker(BERT, { device: "cpu", worker: false, workers: 2 });
+    await assert.rejects(refused, failsWith("OPTION_INVALID", "workers 2", "worker: false"));
   });
 });
 

@@ -160,6 +160,16 @@ describe("Queue is fair", () => {
     );
   });
 
+  it("a one-passage request that comes alone gets the next batch, so the first session that is free", () => {
+    for (let before = 0; before < 5; before++) {
+      const queue = new Queue();
+      queue.add(request(1, repeat(5000, 64)));
+      for (let i = 0; i < before; i++) take(queue, 1024, true);
+      queue.add(request(2, [12]));
+      assert.equal(take(queue, 1024, true)[0]!.request.id, 2);
+    }
+  });
+
   it("a large request goes on while small ones keep coming", () => {
     const queue = new Queue();
     queue.add(request(0, repeat(200, 100)));

@@ -1,12 +1,15 @@
 // Random requests, aborts, loads and disposals, with an eye on memory: node bench/soak.mjs [--requests 5000] [--model mini]
-// Every 500 requests memory is read in the same state: a fresh load, all sessions open after the same work. Between them
-// it depends on what the last requests happened to be.
+// Every 500 requests memory is read in the same state, several times: a fresh load, all sessions open after the same
+// work. Between them it depends on what the last requests happened to be.
 import { parseArgs } from "node:util";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { loadReranker } from "../dist/src/index.js";
 import { median, memory, random } from "./measure.mjs";
 
 const SETTLED = 500;
 const LIMIT = 1.05;
+const READINGS = 5;
 
 const { values } = parseArgs({
   options: {
@@ -24,11 +27,18 @@ const draw = random(Number(values.seed));
 const below = (limit) => Math.floor(draw() * limit);
 const WORDS =
   "the server reads its configuration from a file and 服务器 restarts when the certificate expires 证书 🙂".split(" ");
-const text = () =>
-  Array.from({ length: 1 + below(draw() < 0.03 ? 1000 : 60) }, () => WORDS[below(WORDS.length)]).join(" ");
+const LONGEST = 8000;
+const ALL_TEXT = Array.from({ length: 50_000 }, () => WORDS[below(WORDS.length)]).join(" ");
+/** A part of one long text, so that the requests themselves leave no garbage behind. */
+const text = () => {
+  const start = below(ALL_TEXT.length - LONGEST);
+  return ALL_TEXT.slice(start, start + 1 + below(draw() < 0.03 ? LONGEST : LONGEST / 16));
+};
 
 const workers = values.workers ? Number(values.workers) : undefined;
 const load = () => loadReranker(values.model, { device: values.device, dtype: values.dtype, workers });
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc");
 const counts = { scored: 0, aborted: 0, loads: 1, refused: 0 };
 const marks = [];
 let reranker = await load();
@@ -66,14 +76,18 @@ async function request() {
   }
 }
 
-/** Resident memory, the median of some readings while the same passages are scored by a model loaded anew. */
+/**
+ * Resident memory, less this thread's garbage, once the same passages have been scored by a model loaded anew: the median
+ * of some such readings.
+ */
 async function inTheSameState() {
-  await reranker.dispose();
-  reranker = await load();
   const passages = Array.from({ length: 200 }, (_, i) => WORDS.join(" ").repeat(1 + (i % 10)));
   const readings = [];
-  for (let i = 0; i < 9; i++) {
-    await reranker.score("the same query", passages);
+  while (readings.length < READINGS) {
+    await reranker.dispose();
+    reranker = await load();
+    for (let i = 0; i < 5; i++) await reranker.score("the same query", passages);
+    collectGarbage();
     readings.push(memory().residentMb);
   }
   return median(readings);

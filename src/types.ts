@@ -45,7 +45,7 @@ export interface RerankerOptions {
   overflow?: Overflow;
   /**
    * Token budget of one inference batch, padding included. Minimum 1; one pair is always run, however long.
-   * @default 1024 on the CPU, 16384 on a GPU
+   * @default on the CPU 512 for each core of a session up to 1024, on a GPU 16384
    */
   batchTokens?: number;
   /**

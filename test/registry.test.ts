@@ -8,7 +8,7 @@ import { editModel, useOwnCache } from "./support/checkpoint.js";
 import { describeReranker } from "./support/conformance.js";
 import { failsWith } from "./support/errors.js";
 import { fixture } from "./support/paths.js";
-import { THREADS, workersRunning, workersStarted } from "./support/workers.js";
+import { enginesStarted, THREADS, workersRunning } from "./support/workers.js";
 
 useOwnCache();
 
@@ -19,10 +19,10 @@ describeReranker("a shared reranker", () => sharedReranker("mini", { device: "cp
 
 /** Engines that start while `use` runs; all that it makes must be disposed of in the end. */
 async function startedBy(use: () => Promise<void>): Promise<number> {
-  const before = workersStarted.length;
+  const before = enginesStarted();
   await use();
-  assert.equal(workersRunning(), 0, "every model is freed in the end");
-  return (workersStarted.length - before) / THREADS;
+  assert.equal(workersRunning().length, 0, "every model is freed in the end");
+  return enginesStarted() - before;
 }
 
 describe("sharedReranker", () => {
@@ -41,7 +41,7 @@ describe("sharedReranker", () => {
     const started = await startedBy(async () => {
       const rerankers = Array.from({ length: 8 }, () => shared());
       const scores = await Promise.all(rerankers.map((reranker) => reranker.score("server", ["error", "process"])));
-      assert.equal(workersRunning(), THREADS);
+      assert.equal(workersRunning().length, THREADS);
       for (const list of scores) assert.deepEqual(list, scores[0]);
       await Promise.all(rerankers.map((reranker) => reranker.dispose()));
     });
@@ -76,7 +76,7 @@ describe("sharedReranker", () => {
         shared({}, fixture("models/xlmr")),
       ];
       await Promise.all(rerankers.map((reranker) => reranker.load()));
-      assert.equal(workersRunning(), 4 * THREADS);
+      assert.equal(workersRunning().length, 4 * THREADS);
       assert.deepEqual(
         rerankers.map(({ info }) => `${info!.architecture} ${info!.dtype}`),
         ["bert fp32", "bert int8", "bert fp32", "xlm-roberta fp32"],
@@ -94,10 +94,10 @@ describe("sharedReranker", () => {
       await one.dispose();
       await one.dispose();
       await assert.rejects(one.score("server", ["error"]), failsWith("DISPOSED"));
-      assert.equal(workersRunning(), THREADS);
+      assert.equal(workersRunning().length, THREADS);
       assert.equal(await two.computeScore(["server", "error"]), before);
       await two.dispose();
-      assert.equal(workersRunning(), 0);
+      assert.equal(workersRunning().length, 0);
     });
   });
 
@@ -151,7 +151,7 @@ describe("sharedReranker", () => {
       renameSync(`${folder}-away`, folder);
       assert.equal((await two.score("server", ["error"])).length, 1);
       assert.equal((await one.score("server", ["error"])).length, 1);
-      assert.equal(workersRunning(), THREADS);
+      assert.equal(workersRunning().length, THREADS);
       await Promise.all([one.dispose(), two.dispose()]);
     });
   });
@@ -164,7 +164,7 @@ describe("sharedReranker", () => {
         await loadReranker(BERT, { device: "cpu" }),
       ];
       await mine[0]!.load();
-      assert.equal(workersRunning(), 3 * THREADS);
+      assert.equal(workersRunning().length, 3 * THREADS);
       for (const reranker of mine) await reranker.dispose();
     });
   });

@@ -9,7 +9,7 @@ const STOPPING = 1;
 /** Longest time that `process.exit` may be held up. Milliseconds. */
 const PATIENCE_MS = 10_000;
 
-/** Shared by the caller's thread and the inference threads of one engine. */
+/** Shared by the caller's thread and an inference thread. */
 export type ExitState = Int32Array<SharedArrayBuffer>;
 
 export function newExitState(): ExitState {
@@ -18,7 +18,7 @@ export function newExitState(): ExitState {
 
 const watched = new Set<ExitState>();
 
-/** Makes the exit of this process wait for the threads that have this state. Undone by the function that is returned. */
+/** Makes the exit of this process wait for the thread that has this state. Undone by the function that is returned. */
 export function holdExit(state: ExitState): () => void {
   if (watched.size === 0) process.on("exit", waitForThreads);
   watched.add(state);

@@ -83,12 +83,13 @@ export async function loadModel(
   const opened = await firstThatWorks(spec, { machine, sessions, source, tokenizer, warn });
   const { session, model, device, dtype, workers, draft } = opened;
   const wide = device.name === "cpu" && workers > 1;
+  const threads = Math.max(1, Math.floor(computeThreads() / workers));
   let latest = device;
   const openAnother = async (warn: Warn) => {
     const open = await sessions.next!();
     // The CPU is one device for all; GPUs are taken one after the other.
     if (device.name !== "cpu") latest = { ...latest, index: latest.index + 1 };
-    return open(model, latest, { threads: Math.max(1, Math.floor(computeThreads() / workers)), warn });
+    return open(model, latest, { threads, warn });
   };
   return {
     session,
@@ -100,7 +101,7 @@ export async function loadModel(
     limit,
     masked: model.masked,
     // An int8 run holds one pair: its activations share one scale.
-    batchTokens: dtype === "int8" ? 1 : (spec.batchTokens ?? (device.name === "cpu" ? 1024 : 16384)),
+    batchTokens: dtype === "int8" ? 1 : (spec.batchTokens ?? tokensAtOnce(device, threads)),
     warnings: [...warnings],
     info: {
       model: files.model,
@@ -216,6 +217,11 @@ function workersFor(wanted: number | undefined, device: DeviceId, model: GraphMo
   if (wanted === undefined || wanted === 1 || device.name === "cuda" || device.name === "dml") return wanted ?? 1;
   warn(`${deviceLabel(device)} takes one worker in a process, not ${wanted}.`);
   return 1;
+}
+
+/** Tokens of one run: enough to keep a device busy. More would only take more memory and hold up whoever waits. */
+function tokensAtOnce(device: DeviceId, threads: number): number {
+  return device.name === "cpu" ? Math.min(1024, 512 * threads) : 16384;
 }
 
 function codeOf(error: unknown): string | undefined {

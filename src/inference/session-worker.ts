@@ -1,52 +1,57 @@
 import { platform, setPriority } from "node:os";
-import { type MessagePort, workerData } from "node:worker_threads";
-import { type ExitState, useExitState } from "./exit-guard.js";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { useExitState } from "./exit-guard.js";
 import { plainError } from "./protocol.js";
 import { createSession, preloadRuntime, type Session } from "./session.js";
 import type { FromSession, ToSession } from "./session-protocol.js";
+import type { ThreadData } from "./thread.js";
 
-export interface SessionWorkerData {
-  /** The engine's end is elsewhere; when it closes, this thread ends. */
-  port: MessagePort;
-  exitState: ExitState;
-}
-
-const { port, exitState } = workerData as SessionWorkerData;
-useExitState(exitState);
+useExitState((workerData as ThreadData).exitState);
 // A little behind the caller's thread, whose event loop should not wait for a core. On Linux this is the thread's own
 // priority, which ONNX Runtime's threads inherit; elsewhere it would be the whole process's.
 if (platform() === "linux") setPriority(0, 3);
 // Meanwhile the engine finds out what to open.
 preloadRuntime();
 
-let session: Session | undefined;
+const parent = parentPort!;
+parent.on("message", serve);
 
-async function answer(message: ToSession): Promise<FromSession> {
-  try {
-    switch (message.type) {
-      case "open": {
-        const warnings: string[] = [];
-        const { model, device, options } = message;
-        const former = session;
-        session = await createSession(model, device, { ...options, warn: (warning) => warnings.push(warning) });
-        await former?.release();
-        return { type: "opened", warnings };
+/** Works for the engine at the other end of this port until that closes it, then tells the parent. */
+function serve(port: MessagePort): void {
+  let session: Session | undefined;
+  const answer = async (message: ToSession): Promise<FromSession> => {
+    try {
+      switch (message.type) {
+        case "open": {
+          const warnings: string[] = [];
+          const { model, device, options } = message;
+          const former = session;
+          session = await createSession(model, device, { ...options, warn: (warning) => warnings.push(warning) });
+          await former?.release();
+          return { type: "opened", warnings };
+        }
+        case "run":
+          return { type: "logits", logits: await session!.run(message.batch) };
+        case "release":
+          await session!.release();
+          session = undefined;
+          return { type: "released" };
       }
-      case "run":
-        return { type: "logits", logits: await session!.run(message.batch) };
-      case "release":
-        await session!.release();
-        session = undefined;
-        return { type: "released" };
+    } catch (error) {
+      return { type: "failed", error: plainError(error) };
     }
-  } catch (error) {
-    return { type: "failed", error: plainError(error) };
-  }
+  };
+  let last = Promise.resolve();
+  let closed = false;
+  port.on("message", (message: ToSession) => {
+    last = last.then(async () => {
+      if (!closed) port.postMessage(await answer(message));
+    });
+  });
+  port.on("close", async () => {
+    closed = true;
+    await last;
+    await session?.release();
+    parent.postMessage("free");
+  });
 }
-
-let last = Promise.resolve();
-port.on("message", (message: ToSession) => {
-  last = last.then(async () => port.postMessage(await answer(message)));
-});
-// Not in the middle of native code: this is only heard between two messages' work.
-port.on("close", () => process.exit());

@@ -1,20 +1,20 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import { type ExitState, useExitState } from "./exit-guard.js";
+import { useExitState } from "./exit-guard.js";
 import type { LoadSpec } from "./load.js";
 import type { ToEngine } from "./protocol.js";
 import { serveEngine } from "./serve.js";
 import type { OpenSession } from "./session.js";
 import { sessionThread } from "./session-thread.js";
+import type { ThreadData } from "./thread.js";
 
 export interface WorkerData {
   spec: LoadSpec;
-  exitState: ExitState;
   /** To the thread of the first session. */
   session: MessagePort;
 }
 
 // A structured clone of anything but plain data would fail at the sender, so what arrives has its declared type.
-const { spec, exitState, session } = workerData as WorkerData;
+const { spec, exitState, session } = workerData as WorkerData & ThreadData;
 const port = parentPort!;
 useExitState(exitState);
 

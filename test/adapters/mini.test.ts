@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { describe, it } from "node:test";
 import { ContextualCompressionRetriever } from "@langchain/classic/retrievers/contextual_compression";
 import { MemoryVectorStore } from "@langchain/classic/vectorstores/memory";
@@ -12,7 +11,7 @@ import { BgeReranker } from "../../src/adapters/langchain.js";
 import { BgeRerankerPostprocessor } from "../../src/adapters/llamaindex.js";
 import { embedWords } from "../support/embeddings.js";
 import { EchoLLM, WordEmbedding } from "../support/llamaindex.js";
-import { THREADS, workersStarted } from "../support/workers.js";
+import { THREADS, workersRunning, workersStarted } from "../support/workers.js";
 
 const QUESTION = "How many bicycles were stolen in the city last year?";
 const TEXTS = [
@@ -76,12 +75,11 @@ describe("the adapters with the embedded model", () => {
   });
 
   it("keep the engine until the last of them is disposed", async () => {
-    const exit = once(workersStarted[0]!, "exit");
     await Promise.all([langchain.dispose(), llamaindex.dispose()]);
     await assert.rejects(langchain.rerank(TEXTS, QUESTION), { code: "DISPOSED" });
     assert.equal((await rerank({ model: aiSdk, query: QUESTION, documents: TEXTS })).ranking[0]!.document, ANSWER);
     await aiSdk.dispose();
-    await exit;
+    assert.equal(workersRunning().length, 0);
   });
 });
 

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { describe, it } from "node:test";
+import { SessionThread } from "../../src/inference/session-pool.js";
 import { loadReranker } from "../../src/reranker.js";
 import { useOwnCache } from "../support/checkpoint.js";
 import { failsWith } from "../support/errors.js";
 import { fixture } from "../support/paths.js";
-import { THREADS, workersRunning, workersStarted } from "../support/workers.js";
+import { THREADS, workersRunning } from "../support/workers.js";
 
 useOwnCache();
 
@@ -13,12 +14,10 @@ const BERT = fixture("models/bert");
 const load = () => loadReranker(BERT, { device: "cpu" });
 const many = Array.from({ length: 2000 }, (_, i) => `process ${i} `.repeat(30));
 
-const running = () => workersStarted.filter(({ threadId }) => threadId !== -1);
-
-/** Ends a thread as a crash would: from outside, without a word. They start in this order, further sessions later. */
+/** Ends a thread as a crash would: from outside, without a word. */
 const kill = (thread: "session" | "engine") =>
-  running()
-    .at(thread === "session" ? 0 : 1)!
+  workersRunning()
+    .find((worker) => worker instanceof SessionThread === (thread === "session"))!
     .terminate();
 
 for (const thread of ["engine", "session"] as const)
@@ -42,9 +41,9 @@ for (const thread of ["engine", "session"] as const)
       assert.ok(failed.length >= 2);
       for (const { reason } of failed) failsWith("DEVICE_UNAVAILABLE", "thread ended unexpectedly")(reason);
       assert.equal((await reranker.score("server", ["error"]))[0], before);
-      assert.equal(workersRunning(), THREADS);
+      assert.equal(workersRunning().length, THREADS);
       await reranker.dispose();
-      assert.equal(workersRunning(), 0);
+      assert.equal(workersRunning().length, 0);
     });
 
     it("between calls is noticed by the next one, which loads anew", async () => {
@@ -55,10 +54,9 @@ for (const thread of ["engine", "session"] as const)
     });
 
     it("while it loads fails the load; the next one works", async () => {
-      const started = workersStarted.length;
       const loading = load();
       const outcome = assert.rejects(loading, failsWith("DEVICE_UNAVAILABLE", "thread ended unexpectedly"));
-      while (workersStarted.length < started + THREADS) await new Promise((resume) => setTimeout(resume, 1));
+      while (workersRunning().length < THREADS) await new Promise((resume) => setTimeout(resume, 1));
       await kill(thread);
       await outcome;
       await (await load()).dispose();
@@ -81,13 +79,13 @@ describe("several sessions", () => {
       ]);
       const wanted = await one.score("server", many);
       await one.dispose();
-      for (let round = 0; workersRunning() < THREADS + 3; round++) {
-        assert.ok(round < 20, `${workersRunning()} threads`);
+      for (let round = 0; workersRunning().length < THREADS + 3; round++) {
+        assert.ok(round < 20, `${workersRunning().length} threads`);
         assert.deepEqual(await several.score("server", many), wanted);
       }
       assert.deepEqual(await several.score("server", many), wanted);
       await several.dispose();
-      assert.equal(workersRunning(), 0);
+      assert.equal(workersRunning().length, 0);
     });
   }
 });

@@ -5,7 +5,7 @@ import type { Reranker } from "../../src/types.js";
 import { useOwnCache } from "../support/checkpoint.js";
 import { failsWith } from "../support/errors.js";
 import { fixture } from "../support/paths.js";
-import { workersStarted } from "../support/workers.js";
+import { workersRunning } from "../support/workers.js";
 
 useOwnCache();
 
@@ -135,7 +135,7 @@ for (const worker of [true, false]) {
       await outcome;
       const reached = done;
       await reranker.score("server", passages(10));
-      const threads = worker ? workersStarted.filter(({ threadId }) => threadId !== -1) : [{ performance }];
+      const threads = worker ? workersRunning() : [{ performance }];
       const starts = threads.map((thread) => thread.performance.eventLoopUtilization());
       await new Promise((resume) => setTimeout(resume, 100));
       for (const [i, thread] of threads.entries()) {

@@ -1,5 +1,6 @@
 import { subscribe } from "node:diagnostics_channel";
 import type { Worker } from "node:worker_threads";
+import { SessionThread } from "../../src/inference/session-pool.js";
 
 /** Worker threads of this process, from this module's import on; those that have ended too. */
 export const workersStarted: Worker[] = [];
@@ -9,7 +10,12 @@ subscribe("worker_threads", (message) => void workersStarted.push((message as { 
 /** Threads of an engine whose work has been too little for more: its own and one session's. */
 export const THREADS = 2;
 
-/** How many run now. A thread that has ended has the id -1. */
-export function workersRunning(): number {
-  return workersStarted.filter(({ threadId }) => threadId !== -1).length;
+/** Those that work for an engine now. A thread that has ended has the id -1. */
+export function workersRunning(): Worker[] {
+  return workersStarted.filter((worker) => worker.threadId !== -1 && !(worker instanceof SessionThread && worker.idle));
+}
+
+/** Engines started so far. */
+export function enginesStarted(): number {
+  return workersStarted.filter((worker) => !(worker instanceof SessionThread)).length;
 }

@@ -1,7 +1,8 @@
 // Many callers at once on one reranker: node bench/callers.mjs [--model FOLDER|mini] [--dtype fp32] [--workers W] [--rounds 3]
 //   throughput: 16 concurrent callers with 10 passages each against one call with all 160
-//   waiting: a 1-passage request that comes among them, in batches that end before its answer
+//   waiting: a 1-passage request that comes among them, in batches that a session ends before its answer
 import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { loadReranker } from "../dist/src/index.js";
 import { median } from "./measure.mjs";
@@ -25,7 +26,7 @@ const { values } = parseArgs({
 const { texts } = await makeWorkload(ensureModel("base"), CALLERS * EACH);
 const { query, passages } = JSON.parse(readFileSync(texts, "utf8"));
 const model = values.model ?? ensureModel("base");
-const workers = values.workers ? Number(values.workers) : undefined;
+const workers = Number(values.workers ?? Math.min(4, availableParallelism())); // the default on a CPU
 const reranker = await loadReranker(model, { device: "cpu", dtype: values.dtype, workers });
 await reranker.rank(query, passages); // until all sessions are open
 
@@ -45,6 +46,7 @@ const result = {
   oneCallMs: median(rounds.map(({ one }) => one)),
   manyCallsMs: median(rounds.map(({ many }) => many)),
   throughputShare: median(rounds.map(({ share }) => share)),
+  sessions: workers,
   batchesWaited: Math.max(...rounds.map(({ waited }) => waited)),
 };
 if (values.json) console.log(JSON.stringify(result));
@@ -52,7 +54,11 @@ else {
   console.log(`one call of ${CALLERS * EACH}: ${result.oneCallMs.toFixed(0)} ms`);
   console.log(`${CALLERS} callers of ${EACH}: ${result.manyCallsMs.toFixed(0)} ms`);
   console.log(`throughput of many callers against one: ${result.throughputShare.toFixed(2)} (wanted: 0.9 or more)`);
-  console.log(`a 1-passage request among them waited ${result.batchesWaited} batches at most (wanted: 2 or fewer)`);
+  const each = Math.ceil(result.batchesWaited / workers);
+  console.log(
+    `before a 1-passage request among them ${result.batchesWaited} batches of ${workers} sessions were answered at most,`,
+  );
+  console.log(`${each} of one session (wanted: 2 or fewer); those that ran beside its own are among them`);
 }
 
 function oneCall() {

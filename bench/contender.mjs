@@ -2,12 +2,13 @@
 // Prints one line of JSON: times in ms, memory in MB, logits.
 import { readFileSync } from "node:fs";
 import { contenders } from "./contenders.mjs";
-import { median, memory, resetPeak, watchEventLoop } from "./measure.mjs";
+import { median, memory, resetPeak, watchEventLoop, watchSteal } from "./measure.mjs";
 
 const name = process.argv[2];
 const { model, files, first, reps, warmup } = JSON.parse(process.env.BENCH_CONTENDER);
 const contender = contenders[name]();
 
+const stolen = watchSteal();
 const loadStart = performance.now();
 const endLoad = watchEventLoop();
 await contender.load(model);
@@ -41,6 +42,7 @@ const result = {
   runBlockMs: Math.max(...runs.map(({ blockMs }) => blockMs)),
   peakMb: atEnd.peakMb,
   peakOnceMb: atEnd.peakMb - atEnd.repeatedMb,
+  stolen: stolen(),
   logits: logits && Array.from(logits),
 };
 process.stdout.write(`\n${JSON.stringify(result)}\n`, () => process.exit(0));

@@ -32,6 +32,16 @@ export function memory() {
   };
 }
 
+/** Starts to watch what the host of a virtual machine takes; the returned function gives its share of the time that was wanted. */
+export function watchSteal() {
+  const ticks = () => (/^cpu +(.*)/m.exec(read("/proc/stat"))?.[1] ?? "").split(" ").map(Number);
+  const before = ticks();
+  return () => {
+    const [user, nice, system, , , irq, softirq, steal] = ticks().map((value, i) => value - before[i]);
+    return steal / (user + nice + system + irq + softirq + steal);
+  };
+}
+
 /** From here on `peakMb` is the peak since now (https://docs.kernel.org/filesystems/proc.html, clear_refs). */
 export function resetPeak() {
   try {

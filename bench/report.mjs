@@ -80,6 +80,7 @@ export function summary(report, n, contender) {
     peakMb: over((r) => r.peakMb),
     peakOnceMb: over((r) => r.peakOnceMb),
     blockMs: Math.max(...good.map((r) => Math.max(r.loadBlockMs, r.runBlockMs))),
+    stolen: over((r) => r.stolen),
     maxDifference: good[0].maxDifference,
     correlation: good[0].correlation,
   };
@@ -96,6 +97,7 @@ const columns = [
   ["MB peak", (s) => s.peakMb?.toFixed(0) ?? "-"],
   ["once", (s) => s.peakOnceMb?.toFixed(0) ?? "-"],
   ["block ms", (s) => s.blockMs.toFixed(0)],
+  ["stolen", (s) => (s.stolen >= 0 ? `${(s.stolen * 100).toFixed(0)} %` : "-")],
   ["max diff", (s) => s.maxDifference?.toExponential(0) ?? "-"],
   ["r", (s) => s.correlation?.toFixed(4) ?? "-"],
 ];

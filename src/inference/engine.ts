@@ -77,6 +77,7 @@ export class Engine {
     let index = 0;
     const request: Request = {
       id,
+      size: passages.length,
       waiting: [],
       remaining: passages.length,
       unread: passages.length,

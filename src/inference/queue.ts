@@ -13,6 +13,8 @@ export interface Item {
 /** A caller's passages on their way through the queue. */
 export interface Request {
   readonly id: number;
+  /** Passages in all. */
+  readonly size: number;
   /** Produces the next passage's items, or `undefined` when all are queued. */
   next(): Item[] | undefined;
   /** Passages not yet tokenized. */
@@ -138,7 +140,7 @@ export class Queue {
       this.putOff = false;
       return requests[0];
     }
-    return requests.reduce<Request | undefined>((a, b) => (a && a.remaining <= b.remaining ? a : b), undefined);
+    return requests.reduce<Request | undefined>((a, b) => (a && !smaller(b, a) ? a : b), undefined);
   }
 
   /** Tokenizes until `least` pairs wait, and on to `most` unless the deadline passes; returns how many were added. */
@@ -154,6 +156,11 @@ export class Queue {
     if (added > 0) request.waiting.sort((a, b) => a.pair.ids.length - b.pair.ids.length);
     return added;
   }
+}
+
+/** Whether it has less left to do than another; at the end of a large request a small one still comes first. */
+function smaller(request: Request, other: Request): boolean {
+  return request.remaining < other.remaining || (request.remaining === other.remaining && request.size < other.size);
 }
 
 function untaken({ waiting, unread }: Request): number {

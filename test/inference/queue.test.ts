@@ -11,6 +11,7 @@ function request(id: number, lengths: readonly number[], windows = 1): Request &
     unread: lengths.length,
     waiting: [],
     remaining: lengths.length,
+    size: lengths.length,
     best: new Map(),
     next() {
       const index = made.tokenized;
@@ -168,6 +169,14 @@ describe("Queue is fair", () => {
       queue.add(request(2, [12]));
       assert.equal(take(queue, 1024, true)[0]!.request.id, 2);
     }
+  });
+
+  it("a one-passage request comes before the last passage of a larger one", () => {
+    const queue = new Queue();
+    queue.add(request(1, [30, 20]));
+    take(queue, 30, false);
+    queue.add(request(2, [10]));
+    assert.equal(take(queue, 30, false)[0]!.request.id, 2);
   });
 
   it("a large request goes on while small ones keep coming", () => {

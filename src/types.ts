@@ -145,7 +145,7 @@ export interface Reranker {
     documents: readonly T[],
     options?: RankOptions,
   ): Promise<RankedDocument<T>[]>;
-  /** Free model, session and worker. Later calls reject with `DISPOSED`. */
+  /** Free model and sessions; their threads end some seconds later unless a next model uses them. Later calls reject with `DISPOSED`. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -124,7 +124,7 @@ export class EngineClient {
     for (const [id, job] of this.pending) if (job.owner === owner) this.drop(id, error);
   }
 
-  /** Lets the batch that is running finish, rejects the rest with `DISPOSED` and frees the session and its thread. */
+  /** Lets the batch that is running finish, rejects the rest with `DISPOSED` and frees what the engine holds. */
   async dispose(): Promise<void> {
     if (this.ended) return;
     const disposed = new Promise<void>((resolve) => {

@@ -2,9 +2,9 @@
 //   throughput: 16 concurrent callers with 10 passages each against one call with all 160
 //   waiting: a 1-passage request that comes among them, in batches that a session ends before its answer
 import { readFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { loadReranker } from "../dist/src/index.js";
+import { mostWorkers } from "../dist/src/inference/load.js";
 import { median } from "./measure.mjs";
 import { ensureModel } from "./setup.mjs";
 import { makeWorkload } from "./workload.mjs";
@@ -26,7 +26,7 @@ const { values } = parseArgs({
 const { texts } = await makeWorkload(ensureModel("base"), CALLERS * EACH);
 const { query, passages } = JSON.parse(readFileSync(texts, "utf8"));
 const model = values.model ?? ensureModel("base");
-const workers = Number(values.workers ?? Math.min(4, availableParallelism())); // the default on a CPU
+const workers = Number(values.workers ?? mostWorkers());
 const reranker = await loadReranker(model, { device: "cpu", dtype: values.dtype, workers });
 await reranker.rank(query, passages); // until all sessions are open
 

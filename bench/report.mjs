@@ -97,7 +97,7 @@ const columns = [
   ["MB peak", (s) => s.peakMb?.toFixed(0) ?? "-"],
   ["once", (s) => s.peakOnceMb?.toFixed(0) ?? "-"],
   ["block ms", (s) => s.blockMs.toFixed(0)],
-  ["stolen", (s) => (s.stolen >= 0 ? `${(s.stolen * 100).toFixed(0)} %` : "-")],
+  ["stolen", (s) => (Number.isFinite(s.stolen) ? `${(s.stolen * 100).toFixed(0)} %` : "-")],
   ["max diff", (s) => s.maxDifference?.toExponential(0) ?? "-"],
   ["r", (s) => s.correlation?.toFixed(4) ?? "-"],
 ];

@@ -145,7 +145,10 @@ export interface Reranker {
     documents: readonly T[],
     options?: RankOptions,
   ): Promise<RankedDocument<T>[]>;
-  /** Free model and sessions; their threads end some seconds later unless a next model uses them. Later calls reject with `DISPOSED`. */
+  /**
+   * Free model and sessions; the sessions' threads end some seconds later unless a next model uses them. Later calls
+   * reject with `DISPOSED`.
+   */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }

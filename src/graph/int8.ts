@@ -34,8 +34,8 @@ const ALIGNMENT = 64;
 
 /**
  * The derived file's content: the encoder layers' matrices one after the other. The first layer's queries, keys and values
- * stay in float32: it reads the embeddings, whose rounding nothing later can repair. On the embedded model that takes the
- * largest error of a logit from 1.1 to 0.3 (bench/agreement.mjs), for 2 % of a base model's products.
+ * stay in float32, 2 % of a base model's products: they read the embeddings, whose rounding nothing later can repair.
+ * bench/agreement.mjs measures the error that is left.
  */
 export function int8Layout(arch: Architecture): { layers: Map<string, Int8Layer>; size: number } {
   const layers = new Map<string, Int8Layer>();

@@ -208,12 +208,14 @@ function isPacked(model: GraphModel): boolean {
   return model.parts.some((part) => part.prepacked);
 }
 
-/** Beyond this many sessions each gets several cores: short inputs leave some of a session's threads idle. */
-const MOST_WORKERS = 4;
+/** Sessions on this machine's CPU. Beyond four each gets several cores, though short inputs leave some of them idle. */
+export function mostWorkers(): number {
+  return Math.min(4, computeThreads());
+}
 
 /** How many sessions: on the CPU as many as keep its cores busy without copies of the weights. */
 function workersFor(wanted: number | undefined, device: DeviceId, model: GraphModel, warn: Warn): number {
-  if (device.name === "cpu") return wanted ?? (isPacked(model) ? Math.min(MOST_WORKERS, computeThreads()) : 1);
+  if (device.name === "cpu") return wanted ?? (isPacked(model) ? mostWorkers() : 1);
   if (wanted === undefined || wanted === 1 || device.name === "cuda" || device.name === "dml") return wanted ?? 1;
   warn(`${deviceLabel(device)} takes one worker in a process, not ${wanted}.`);
   return 1;

@@ -22,8 +22,6 @@ const TEXTS = [
 ];
 const ANSWER = TEXTS[2]!;
 
-/** Worker threads that start while a test runs. */
-
 describe("the adapters with the embedded model", () => {
   const options = { model: "mini", device: "cpu" } as const;
   const langchain = new BgeReranker({ ...options, topN: 1 });

@@ -104,6 +104,9 @@ describe("workers", () => {
     await another();
     assert.deepEqual([model.workers, model.wide], [3, true]);
     assert.deepEqual(opened.at(-1), ["cpu:0", Math.max(1, Math.floor(cores / 3))]);
+    const budgets = [{ workers: cores }, { workers: 1 }, { workers: 1, batchTokens: 7 }].map(loadWith);
+    const tokens = (await Promise.all(budgets)).map(({ model }) => model.batchTokens);
+    assert.deepEqual(tokens, [512, cores > 1 ? 1024 : 512, 7], "one core gets half of what several get");
   });
 
   it("take one CUDA device each, from the given one on", async () => {

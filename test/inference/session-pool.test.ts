@@ -25,6 +25,14 @@ describe("the threads of sessions", () => {
     assert.equal(workersRunning().length, 0);
   });
 
+  it("may die while they wait; the next model gets a new one", async () => {
+    await (await load()).dispose();
+    const waiting = sessionThreads().filter(({ threadId }) => threadId !== -1);
+    await Promise.all(waiting.map((thread) => thread.terminate()));
+    await using reranker = await load();
+    assert.equal((await reranker.score("server", ["error"])).length, 1);
+  });
+
   it("end when they are not needed for a while", { timeout: 60_000 }, async () => {
     await (await load()).dispose();
     const left = sessionThreads().filter(({ threadId }) => threadId !== -1);

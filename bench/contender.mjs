@@ -16,7 +16,7 @@ const loadMs = performance.now() - loadStart;
 const loaded = memory();
 await contender.score(first.query, [first.passage], [first.ids]);
 const firstScoreMs = performance.now(); // since the process started
-const loadBlockMs = endLoad();
+const loadBlock = endLoad();
 
 const { query, passages } = JSON.parse(readFileSync(files.texts, "utf8"));
 const ids = contender.needsIds ? JSON.parse(readFileSync(files.ids, "utf8")) : undefined;
@@ -28,18 +28,21 @@ for (let i = 0; i < warmup + reps; i++) {
   const endRun = watchEventLoop();
   const start = performance.now();
   logits = await contender.score(query, passages, ids);
-  const run = { ms: performance.now() - start, blockMs: endRun() };
+  const run = { ms: performance.now() - start, block: endRun() };
   if (i >= warmup) runs.push(run);
 }
 const atEnd = memory();
 const result = {
   loadMs,
   firstScoreMs,
-  loadBlockMs,
+  loadBlock,
   loaded,
   rerankMs: median(runs.map(({ ms }) => ms)),
   runsMs: runs.map(({ ms }) => ms),
-  runBlockMs: Math.max(...runs.map(({ blockMs }) => blockMs)),
+  runBlock: {
+    ms: Math.max(...runs.map(({ block }) => block.ms)),
+    guestMs: Math.max(...runs.map(({ block }) => block.guestMs)),
+  },
   peakMb: atEnd.peakMb,
   peakOnceMb: atEnd.peakMb - atEnd.repeatedMb,
   stolen: stolen(),

@@ -33,6 +33,11 @@ export class ExternalWeights {
     return name;
   }
 
+  /** Length of all initializers. */
+  get bytes(): number {
+    return [...this.added.values()].reduce((sum, { source }) => sum + source.length, 0);
+  }
+
   /** Writes the initializers into the graph. */
   place(graph: Graph): Placed {
     const used = new Set([...this.added.values()].map(({ source }) => source.file));
@@ -41,10 +46,11 @@ export class ExternalWeights {
     const folder = commonFolder(files);
     // On Windows two drives have no folder in common.
     const inFiles = named.length === 0 && files.every((file) => holds(folder, file));
+    const locations = new Map(files.map((file) => [file, relative(folder, file).split(sep).join("/")]));
     const read = new MemoryFile("read");
     for (const [name, { type, shape, source }] of this.added) {
       let { file: location, offset, length } = source;
-      if (inFiles) location = relative(folder, location).split(sep).join("/");
+      if (inFiles) location = locations.get(location)!;
       else if (!this.memory.has(location)) ({ file: location, offset, length } = read.append(source));
       graph.initializer(name, type, shape, { location, offset, length });
     }

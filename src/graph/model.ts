@@ -168,7 +168,7 @@ function whole(
   checkpoint: Checkpoint,
   { mask, half, dense }: { mask: boolean; half?: boolean; dense: MakeDense },
 ): GraphModel {
-  return { parts: [assemble(checkpoint, buildEncoder, { mask, half, dense })], masked: mask };
+  return { parts: [assemble(checkpoint, buildEncoder, { mask, half, dense }).part], masked: mask };
 }
 
 /**
@@ -178,23 +178,20 @@ function whole(
  */
 function split(checkpoint: Checkpoint, moreFiles: string[], dense: MakeDense): GraphModel {
   const options = { mask: false, dense };
-  const embeddings = assemble(checkpoint, buildEmbeddings, options);
-  const layers = assemble(checkpoint, buildLayers, options);
-  const prepacked = sourceKey(
-    [...checkpoint.shards, ...moreFiles],
-    createHash("sha256").update(layers.graph).digest("hex"),
-  );
+  const embeddings = assemble(checkpoint, buildEmbeddings, options).part;
+  const { part: layers, bytes } = assemble(checkpoint, buildLayers, options);
+  const key = sourceKey([...checkpoint.shards, ...moreFiles], createHash("sha256").update(layers.graph).digest("hex"));
   // A pool of threads of its own would go on spinning for a while, on the cores that the layers run on by then.
   const first = { ...embeddings, threads: 1 };
   const keep = checkpoint.cached && layers.memory?.length === 0;
-  return { parts: [first, { ...layers, ...(keep && { prepacked }) }], masked: false };
+  return { parts: [first, { ...layers, ...(keep && { prepacked: { key, bytes } }) }], masked: false };
 }
 
 function assemble(
   { arch, weights, memory }: Checkpoint,
   build: typeof buildEncoder,
   { mask, half = false, dense }: { mask: boolean; half?: boolean | undefined; dense: MakeDense },
-): GraphPart & { graph: Uint8Array } {
+): { part: GraphPart & { graph: Uint8Array }; bytes: number } {
   const graph = new Graph();
   const external = new ExternalWeights(memory);
   const add: ExternalWeights["add"] = (...tensor) => external.add(...tensor);
@@ -204,5 +201,5 @@ function assemble(
   };
   build(graph, arch, { mask, half, use, dense: dense(use, add) });
   const placed = external.place(graph);
-  return { graph: graph.finish(arch.family), ...placed };
+  return { part: { graph: graph.finish(arch.family), ...placed }, bytes: external.bytes };
 }

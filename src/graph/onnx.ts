@@ -53,7 +53,11 @@ class Message {
   }
 }
 
+const SMALL = Array.from({ length: 128 }, (_, value) => Uint8Array.of(value));
+
 function varint(value: number | bigint): Uint8Array {
+  // Nearly all: field numbers, lengths and sizes. A BigInt for each would take longer than opening the graph.
+  if (value >= 0 && value < 128) return SMALL[Number(value)]!;
   let rest = BigInt.asUintN(64, BigInt(value));
   const out: number[] = [];
   do {

@@ -60,6 +60,9 @@ export interface LoadedModel {
   warnings: string[];
 }
 
+/** Fewer are packed in less than 20 ms, which a draft is not worth. */
+const DRAFT_BYTES = 32 * 2 ** 20;
+
 /** Pairs beyond this many tokens are cut unless the caller asks for more. */
 const DEFAULT_MAX_LENGTH = 512;
 
@@ -178,8 +181,8 @@ async function firstThatWorks(
       if (device.name !== "cpu") await (await open(smallestGraph(), device)).release();
       const model = await source.graph(device.name, dtype);
       const workers = sessions.next ? workersFor(wantedWorkers, device, model, warn) : 1;
-      // In float32 a draft's sums would differ in the last bits, and in this thread it could not be replaced on the side.
-      const draft = dtype === "int8" && sessions.next !== undefined && isPacked(model);
+      // In this thread a draft could not be replaced on the side.
+      const draft = sessions.next !== undefined && packedBytes(model) >= DRAFT_BYTES;
       const session = await open(model, device, { draft, warn });
       await scoreOnce(session, tokenizer, device).catch(async (error) => {
         await session.release();
@@ -203,9 +206,9 @@ async function firstThatWorks(
   throw new Error("unreachable: there is always a device to try");
 }
 
-/** Whether its weights are packed into a file, which all sessions map. */
-function isPacked(model: GraphModel): boolean {
-  return model.parts.some((part) => part.prepacked);
+/** Bytes of weights that are packed into a file, which all sessions map. */
+function packedBytes(model: GraphModel): number {
+  return model.parts.reduce((sum, { prepacked }) => sum + (prepacked?.bytes ?? 0), 0);
 }
 
 /** Sessions on this machine's CPU. Beyond four each gets several cores, though short inputs leave some of them idle. */
@@ -215,7 +218,7 @@ export function mostWorkers(): number {
 
 /** How many sessions: on the CPU as many as keep its cores busy without copies of the weights. */
 function workersFor(wanted: number | undefined, device: DeviceId, model: GraphModel, warn: Warn): number {
-  if (device.name === "cpu") return wanted ?? (isPacked(model) ? mostWorkers() : 1);
+  if (device.name === "cpu") return wanted ?? (packedBytes(model) > 0 ? mostWorkers() : 1);
   if (wanted === undefined || wanted === 1 || device.name === "cuda" || device.name === "dml") return wanted ?? 1;
   warn(`${deviceLabel(device)} takes one worker in a process, not ${wanted}.`);
   return 1;

@@ -26,8 +26,8 @@ export interface GraphPart {
   memory?: readonly { path: string; data: Uint8Array }[];
   /** Compute threads, where it wants other than the machine's own number. */
   threads?: number;
-  /** Key under which the CPU's packed weights are kept, for graphs that are worth it. */
-  prepacked?: string;
+  /** For graphs that are worth it: the key under which the CPU's packed weights are kept, and how many bytes there are. */
+  prepacked?: { key: string; bytes: number };
 }
 
 /** Runs batches on one device. The only place that knows ONNX Runtime. */
@@ -44,7 +44,8 @@ export interface SessionOptions {
   threads?: number | undefined;
   /**
    * Open soon and run slower: ONNX Runtime packs the weights for the CPU while it opens a session, and hashes what it has
-   * packed even when it then takes a packed copy from a file. Without, every run packs what it needs.
+   * packed even when it then takes a packed copy from a file. Without, every run packs what it needs. In float32 that adds
+   * up a product's terms in another order, so that logits differ in their last bits.
    */
   draft?: boolean | undefined;
   /** Called with one sentence when packed weights cannot be kept. */
@@ -174,7 +175,7 @@ async function openPart(
     open(graph, { ...external, ...session }, { ...(memory?.length && { externalData: memory }), ...more });
   if (device.name !== "cpu" || !prepacked) return plain();
   if (wanted.draft) return plain({ disable_prepacking: "1" });
-  return openPrepacked(`${prepacked}.${cpuKey(ort.env.versions.node)}`, plain, open, warn);
+  return openPrepacked(`${prepacked.key}.${cpuKey(ort.env.versions.node)}`, plain, open, warn);
 }
 
 /** One makes a kernel that is slower than what it replaces; the other would undo what `gemmUnpacked` does. */

@@ -1,30 +1,11 @@
+import { RerankerCalls, type Scored } from "./calls.js";
 import { RerankError } from "./errors.js";
-import { rankScores, sigmoid } from "./inference/rank.js";
+import type { Job } from "./inference/client.js";
 import { type Engine, type EngineOptions, findEngine } from "./remote/engine.js";
 import type { HttpOptions } from "./remote/http.js";
 import { parseUrl, type RemoteOptions, remoteOptionChecks, requestHeaders } from "./remote/options.js";
-import type {
-  LoadOptions,
-  RankedDocument,
-  RankOptions,
-  RerankDocument,
-  Reranker,
-  RerankerInfo,
-  ScoreOptions,
-} from "./types.js";
-import {
-  abortedError,
-  checkNotAborted,
-  checkOptions,
-  checkPairs,
-  checkPassages,
-  checkQuery,
-  documentTexts,
-  isOnePair,
-  loadOptionChecks,
-  rankOptionChecks,
-  scoreOptionChecks,
-} from "./validate.js";
+import type { LoadOptions, Reranker, RerankerInfo, ScoreOptions } from "./types.js";
+import { abortedError, checkNotAborted, checkOptions, loadOptionChecks } from "./validate.js";
 
 export type { RemoteOptions } from "./remote/options.js";
 
@@ -47,7 +28,7 @@ export function remoteReranker(options: RemoteOptions): Reranker {
   );
 }
 
-class RemoteReranker implements Reranker {
+class RemoteReranker extends RerankerCalls {
   readonly #options: EngineOptions;
   readonly #http: HttpOptions;
   readonly #concurrency: number;
@@ -58,6 +39,7 @@ class RemoteReranker implements Reranker {
   readonly #calls = new Set<AbortController>();
 
   constructor(options: EngineOptions, http: HttpOptions, concurrency: number) {
+    super();
     this.#options = options;
     this.#http = http;
     this.#concurrency = concurrency;
@@ -72,80 +54,26 @@ class RemoteReranker implements Reranker {
     await this.#call(options.signal, () => this.#connect());
   }
 
-  computeScore(pair: readonly [string, string], options?: ScoreOptions): Promise<number>;
-  computeScore(pairs: readonly (readonly [string, string])[], options?: ScoreOptions): Promise<number[]>;
-  async computeScore(
-    pairs: readonly [string, string] | readonly (readonly [string, string])[],
-    options: ScoreOptions = {},
-  ): Promise<number | number[]> {
-    checkOptions("computeScore", options, scoreOptionChecks);
-    const one = isOnePair(pairs);
-    const list = one ? [pairs] : pairs;
-    checkPairs(list);
-    const { scores, kind } = await this.#scorePairs(
-      list.map(([query, passage]) => [query, passage] as const),
-      options,
-    );
-    const converted = convert(scores, kind, options.normalize ?? false);
-    return one ? converted[0]! : converted;
-  }
-
-  async score(query: string, passages: readonly string[], options: ScoreOptions = {}): Promise<number[]> {
-    checkOptions("score", options, scoreOptionChecks);
-    checkQuery(query);
-    checkPassages(passages);
-    const { scores, kind } = await this.#scorePairs(
-      passages.map((passage) => [query, passage] as const),
-      options,
-    );
-    return convert(scores, kind, options.normalize ?? false);
-  }
-
-  async rank<T extends RerankDocument>(
-    query: string,
-    documents: readonly T[],
-    options: RankOptions = {},
-  ): Promise<RankedDocument<T>[]> {
-    checkOptions("rank", options, rankOptionChecks);
-    checkQuery(query);
-    const pairs = documentTexts(documents).map((text) => [query, text] as const);
-    const given = [...documents];
-    const { scores, kind } = await this.#scorePairs(pairs, options);
-    const { topN, scoreThreshold, normalize = true } = options;
-    const ranked =
-      kind === "logit"
-        ? rankScores(scores, { topN, scoreThreshold, normalize })
-        : rankScores(convert(scores, kind, normalize), { topN, scoreThreshold, normalize: false });
-    return ranked.map(({ index, score }) => ({ index, score, document: given[index]! }));
-  }
-
   async dispose(): Promise<void> {
     this.#disposed = true;
     for (const call of this.#calls) call.abort(disposedError());
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.dispose();
-  }
-
-  /** @param pairs are read while the call goes on, so they are no array of the caller's */
-  async #scorePairs(
-    pairs: readonly (readonly [string, string])[],
-    { signal, onProgress }: ScoreOptions,
-  ): Promise<{ scores: number[]; kind: Engine["scores"] }> {
+  protected run(job: Job, { signal, onProgress }: ScoreOptions): Promise<Scored> {
+    const { queries, passages } = job;
     return this.#call(signal, async (callSignal) => {
-      if (pairs.length === 0) return { scores: [], kind: "logit" };
+      if (passages.length === 0) return { scores: [], kind: "logit" };
       const engine = await this.#connect();
-      const batches = cutBatches(pairs, engine.maxBatch);
-      const scores = new Array<number>(pairs.length);
+      const batches = cutBatches(job, engine.maxBatch);
+      const scores = new Array<number>(passages.length);
       let done = 0;
       const lane = async () => {
         for (let batch = batches.pop(); batch; batch = batches.pop()) {
-          const texts = batch.map((index) => pairs[index]![1]);
-          const values = await engine.score(pairs[batch[0]!]![0], texts, callSignal);
-          for (const [place, index] of batch.entries()) scores[index] = values[place]!;
-          done += batch.length;
-          onProgress?.(done, pairs.length);
+          const texts = batch.indices.map((index) => passages[index]!);
+          const values = await engine.score(queries[batch.query]!, texts, callSignal);
+          for (const [place, index] of batch.indices.entries()) scores[index] = values[place]!;
+          done += texts.length;
+          onProgress?.(done, passages.length);
         }
       };
       await Promise.all(Array.from({ length: Math.min(this.#concurrency, batches.length) }, lane));
@@ -189,35 +117,23 @@ class RemoteReranker implements Reranker {
   }
 }
 
-/** Indexes of pairs, grouped by query because a request has one, in batches; the last comes first, for `pop()`. */
-function cutBatches(pairs: readonly (readonly [string, string])[], size: number): number[][] {
-  const groups = new Map<string, number[]>();
-  for (const [index, [query]] of pairs.entries()) {
-    const group = groups.get(query);
-    if (group) group.push(index);
-    else groups.set(query, [index]);
-  }
-  const batches: number[][] = [];
-  for (const group of groups.values()) {
-    for (let start = 0; start < group.length; start += size) batches.push(group.slice(start, start + size));
+/** Passages of one query, by index. */
+interface RemoteBatch {
+  query: number;
+  indices: number[];
+}
+
+/** A request has one query, so that the passages of each go together; the last batch comes first, for `pop()`. */
+function cutBatches({ queries, passages, queryOf }: Job, size: number): RemoteBatch[] {
+  const groups = queries.map((): number[] => []);
+  for (const index of passages.keys()) groups[queryOf?.[index] ?? 0]!.push(index);
+  const batches: RemoteBatch[] = [];
+  for (const [query, group] of groups.entries()) {
+    for (let start = 0; start < group.length; start += size) {
+      batches.push({ query, indices: group.slice(start, start + size) });
+    }
   }
   return batches.reverse();
-}
-
-function convert(scores: number[], kind: Engine["scores"], normalize: boolean): number[] {
-  if (normalize) return kind === "logit" ? scores.map(sigmoid) : scores;
-  return kind === "logit" ? scores : scores.map(logit);
-}
-
-/** The inverse of the sigmoid. */
-function logit(score: number): number {
-  const value = Math.log(score) - Math.log1p(-score);
-  if (Number.isFinite(value)) return value;
-  throw new RerankError(
-    "REMOTE_FAILED",
-    `The engine returned the normalized score ${score}, which has lost its logit; ` +
-      "ask for normalize: true, or use an engine that returns raw scores (Text Embeddings Inference).",
-  );
 }
 
 function disposedError(): RerankError {

@@ -1,32 +1,9 @@
+import { RerankerCalls, type Scored } from "./calls.js";
 import { RerankError, show } from "./errors.js";
-import { EngineClient, emitWarning, type Job, type JobResult } from "./inference/client.js";
-import { rankScores, sigmoid } from "./inference/rank.js";
+import { EngineClient, emitWarning, type Job } from "./inference/client.js";
 import { resolveModel } from "./model/files.js";
-import type {
-  DownloadProgress,
-  LoadOptions,
-  RankedDocument,
-  RankOptions,
-  RerankDocument,
-  Reranker,
-  RerankerInfo,
-  RerankerOptions,
-  ScoreOptions,
-} from "./types.js";
-import {
-  abortedError,
-  checkNotAborted,
-  checkOptions,
-  checkPairs,
-  checkPassages,
-  checkQuery,
-  documentTexts,
-  isOnePair,
-  loadOptionChecks,
-  rankOptionChecks,
-  rerankerOptionChecks,
-  scoreOptionChecks,
-} from "./validate.js";
+import type { DownloadProgress, LoadOptions, Reranker, RerankerInfo, RerankerOptions, ScoreOptions } from "./types.js";
+import { abortedError, checkNotAborted, checkOptions, loadOptionChecks, rerankerOptionChecks } from "./validate.js";
 
 /** The model of whoever is told nothing else. */
 export const DEFAULT_MODEL = "BAAI/bge-reranker-base";
@@ -97,8 +74,8 @@ export class EngineSource implements EngineLease {
   }
 }
 
-/** The `Reranker` of local inference: checks what comes in, turns it into jobs for the engine, ranks what comes out. */
-export class LocalReranker implements Reranker {
+/** The `Reranker` of local inference: its jobs go to an engine of this process. */
+export class LocalReranker extends RerankerCalls {
   #info: RerankerInfo | undefined;
   readonly #options: RerankerOptions;
   readonly #lease: EngineLease;
@@ -112,6 +89,7 @@ export class LocalReranker implements Reranker {
     options: RerankerOptions,
     lease: (model: string, options: RerankerOptions) => EngineLease,
   ) {
+    super();
     const name = model ?? DEFAULT_MODEL;
     if (typeof name !== "string" || name.trim() === "") {
       throw new RerankError("OPTION_INVALID", `The model must be a hub id, a folder or "mini", got ${show(model)}.`);
@@ -136,75 +114,30 @@ export class LocalReranker implements Reranker {
     await this.#engine(options.signal);
   }
 
-  computeScore(pair: readonly [string, string], options?: ScoreOptions): Promise<number>;
-  computeScore(pairs: readonly (readonly [string, string])[], options?: ScoreOptions): Promise<number[]>;
-  async computeScore(
-    pairs: readonly [string, string] | readonly (readonly [string, string])[],
-    options: ScoreOptions = {},
-  ): Promise<number | number[]> {
-    checkOptions("computeScore", options, scoreOptionChecks);
-    const one = isOnePair(pairs);
-    const list = one ? [pairs] : pairs;
-    checkPairs(list);
-    const queries = [...new Set(list.map(([query]) => query))];
-    const indexOf = new Map(queries.map((query, index) => [query, index]));
-    const queryOf = list.map(([query]) => indexOf.get(query)!);
-    const { logits } = await this.#run({ queries, passages: list.map(([, passage]) => passage), queryOf }, options);
-    const scores = toScores(logits, options.normalize ?? false);
-    return one ? scores[0]! : scores;
-  }
-
-  async score(query: string, passages: readonly string[], options: ScoreOptions = {}): Promise<number[]> {
-    checkOptions("score", options, scoreOptionChecks);
-    checkQuery(query);
-    checkPassages(passages);
-    const { logits } = await this.#run({ queries: [query], passages: [...passages] }, options);
-    return toScores(logits, options.normalize ?? false);
-  }
-
-  async rank<T extends RerankDocument>(
-    query: string,
-    documents: readonly T[],
-    options: RankOptions = {},
-  ): Promise<RankedDocument<T>[]> {
-    checkOptions("rank", options, rankOptionChecks);
-    checkQuery(query);
-    const passages = documentTexts(documents);
-    const ranked = [...documents];
-    const { logits, spans } = await this.#run({ queries: [query], passages }, options);
-    return rankScores(logits, options).map(({ index, score }) => {
-      const span = spans[index];
-      return { index, score, document: ranked[index]!, ...(span && { span }) };
-    });
-  }
-
   dispose(): Promise<void> {
     this.#disposed ??= this.#lease.close();
     this.#running?.endJobs(this, disposedError());
     return this.#disposed;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.dispose();
-  }
-
-  async #run(job: Job, { signal, onProgress }: ScoreOptions): Promise<JobResult> {
+  protected async run(job: Job, { signal, onProgress }: ScoreOptions): Promise<Scored> {
     this.#checkUsable();
     checkNotAborted(signal);
-    if (job.passages.length === 0) return { logits: new Float64Array(), spans: [] };
+    if (job.passages.length === 0) return { scores: [], kind: "logit" };
     const engine = await this.#engine(signal);
     // Either may have happened since the engine was there.
     this.#checkUsable();
     checkNotAborted(signal);
     const maxLength = this.#info!.maxLength!;
     this.#running = engine;
-    return engine.run(job, {
+    const { logits, spans } = await engine.run(job, {
       owner: this,
       maxLength,
       overflow: this.#options.overflow ?? "truncate",
       signal,
       onProgress,
     });
+    return { scores: logits, kind: "logit", spans };
   }
 
   async #engine(signal: AbortSignal | undefined): Promise<EngineClient> {
@@ -234,10 +167,6 @@ export class LocalReranker implements Reranker {
 
 function disposedError(): RerankError {
   return new RerankError("DISPOSED", "This reranker has been disposed; load a new one.");
-}
-
-function toScores(logits: Float64Array, normalize: boolean): number[] {
-  return Array.from(logits, (logit) => (normalize ? sigmoid(logit) : logit));
 }
 
 /** Waits for `promise` until the signal fires; the promise's own later failure is then nobody's. */

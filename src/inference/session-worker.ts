@@ -19,22 +19,32 @@ parent.on("message", serve);
 /** Works for the engine at the other end of this port until that closes it, then tells the parent. */
 function serve(port: MessagePort): void {
   let session: Session | undefined;
+  /** Opens what is open once more. */
+  let reopen: (() => Promise<Session>) | undefined;
   const answer = async (message: ToSession): Promise<FromSession> => {
     try {
       switch (message.type) {
         case "open": {
           const warnings: string[] = [];
           const { model, device, options } = message;
-          const former = session;
-          session = await createSession(model, device, { ...options, warn: (warning) => warnings.push(warning) });
-          await former?.release();
+          const open = () => createSession(model, device, { ...options, warn: (warning) => warnings.push(warning) });
+          // Both at the same time would take the memory of both.
+          await session?.release();
+          session = undefined;
+          try {
+            session = await open();
+            reopen = open;
+          } catch (error) {
+            session = await reopen?.();
+            throw error;
+          }
           return { type: "opened", warnings };
         }
         case "run":
           return { type: "logits", logits: await session!.run(message.batch) };
         case "release":
           await session!.release();
-          session = undefined;
+          session = reopen = undefined;
           return { type: "released" };
       }
     } catch (error) {

@@ -150,7 +150,7 @@ export class Engine {
     const pairs = items.map((item) => item.pair);
     let logits: ArrayLike<number>;
     try {
-      logits = await session.run(makeBatch(pairs, this.model.tokenizer.padId));
+      logits = await session.run(makeBatch(pairs, this.model.tokenizer.padId, this.model.vocab));
     } catch (error) {
       const outOfMemory = isOutOfMemory(error);
       if (outOfMemory) this.budget = Math.max(1, Math.floor(this.budget / 2));

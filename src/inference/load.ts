@@ -50,6 +50,8 @@ export interface LoadedModel {
   settle?: (warn: Warn) => Promise<Session>;
   tokenizer: PairTokenizer;
   info: RerankerInfo;
+  /** token ids that the model knows, from 0 on, where that is known */
+  vocab?: number | undefined;
   /** longest pair that the model's position table allows */
   limit: number;
   /** tokens of one run, padding included */
@@ -101,6 +103,7 @@ export async function loadModel(
     ...(sessions.next && { openAnother }),
     ...(draft && { settle: (warn: Warn) => sessions.first(model, device, { warn }) }),
     tokenizer,
+    vocab: source.vocab,
     limit,
     masked: model.masked,
     // An int8 run holds one pair: its activations share one scale.
@@ -122,6 +125,8 @@ interface GraphSource {
   /** Formats for a device, best first. */
   dtypes(device: DeviceName): RunDtype[];
   graph(device: DeviceName, dtype: RunDtype): Promise<GraphModel> | GraphModel;
+  /** See `LoadedModel`. */
+  vocab?: number;
   /** The repository's own graph: what even the CPU cannot run is its fault. */
   foreign?: boolean;
 }
@@ -138,6 +143,7 @@ function checkpointSource(checkpoint: Checkpoint, tokenizer: PairTokenizer, limi
     }
   };
   return {
+    vocab: checkpoint.arch.vocab,
     dtypes: (device) => (device === "cpu" ? ["fp32", "int8"] : ["fp16", "fp32"]),
     graph: (device, dtype) => {
       if (dtype === "int8") return int8Graph(checkpoint, observe, warn);
@@ -184,7 +190,7 @@ async function firstThatWorks(
       // In this thread a draft could not be replaced on the side.
       const draft = sessions.next !== undefined && packedBytes(model) >= DRAFT_BYTES;
       const session = await open(model, device, { draft, warn });
-      await scoreOnce(session, tokenizer, device).catch(async (error) => {
+      await scoreOnce(session, { tokenizer, vocab: source.vocab }, device).catch(async (error) => {
         await session.release();
         throw error;
       });
@@ -248,9 +254,13 @@ function noSuchFormat(dtype: Dtype, device: DeviceId, source: GraphSource): Rera
 }
 
 /** Some devices open a model and fail, or give nonsense, only when they run it; the CPU's nonsense is the model's own. */
-async function scoreOnce(session: Session, tokenizer: PairTokenizer, device: DeviceId): Promise<void> {
+async function scoreOnce(
+  session: Session,
+  { tokenizer, vocab }: Pick<LoadedModel, "tokenizer" | "vocab">,
+  device: DeviceId,
+): Promise<void> {
   const pair = tokenizer.pair(tokenizer.encode("a"), tokenizer.encode("b"), 16);
-  const [logit] = Array.from(await session.run(makeBatch([pair], tokenizer.padId)));
+  const [logit] = Array.from(await session.run(makeBatch([pair], tokenizer.padId, vocab)));
   if (Number.isFinite(logit)) return;
   const what = `The model gave ${logit} as the logit of a trial pair; expected a finite number.`;
   if (device.name !== "cpu") throw new Error(what);

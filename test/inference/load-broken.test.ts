@@ -212,6 +212,26 @@ describe("a broken model", () => {
     );
   });
 
+  it("with a tokenizer that has more tokens fails where one of them comes up, and goes on", async (t) => {
+    const folder = editModel(t, "bert", {
+      config: (config) => void Object.assign(config, { vocab_size: 400 }),
+      tensors: (tensors) => {
+        const table = tensors.get("bert.embeddings.word_embeddings.weight")!;
+        table.shape[0] = 400;
+        table.bytes = table.bytes.subarray(0, 400 * 64 * 4);
+      },
+    });
+    const reranker = await loadReranker(folder, { device: "cpu", worker: false });
+    const ok = reranker.score("a", ["b"]);
+    await assert.rejects(
+      reranker.score("a", ["b", "a server fails to restart"]),
+      failsWith("MODEL_INVALID", /token id \d+/, "400"),
+    );
+    assert.equal((await ok).length, 1);
+    assert.equal((await reranker.score("a", ["c"])).length, 1);
+    await reranker.dispose();
+  });
+
   it("loads once it has been mended", async (t) => {
     const folder = editModel(t, "bert", withValue(KEY, Number.NaN));
     const load = () => loadReranker(folder, { device: "cpu", worker: false });

@@ -3,12 +3,12 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
+import { observeActivations } from "../dist/src/engine/calibration.js";
 import { fp32Graph, int8Graph, openCheckpoint, probeGraph } from "../dist/src/graph/model.js";
-import { observeActivations } from "../dist/src/inference/calibration.js";
-import { createSession, UNWANTED_FUSIONS } from "../dist/src/inference/session.js";
-import { PairTokenizer } from "../dist/src/inference/tokenize.js";
 import { parseConfig } from "../dist/src/model/config.js";
-import { resolveModel } from "../dist/src/model/files.js";
+import { resolveModel } from "../dist/src/model/resolve.js";
+import { createSession, UNWANTED_FUSIONS } from "../dist/src/runtime/session.js";
+import { PairTokenizer } from "../dist/src/tokenizer/tokenizer.js";
 import { median } from "./measure.mjs";
 import { ensureModel } from "./setup.mjs";
 

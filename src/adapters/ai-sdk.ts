@@ -1,5 +1,5 @@
 import type { LoadOptions } from "../types.js";
-import { type AdapterRankOptions, makeReranker, type RerankerSource } from "./options.js";
+import { type AdapterRankOptions, makeReranker, type RerankerSource } from "./source.js";
 
 /** Options of {@link bgeReranker}: where scores come from, and what becomes of them. `rerank` itself takes `topN`. */
 export type BgeRerankerModelOptions = RerankerSource & AdapterRankOptions;

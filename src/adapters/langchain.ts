@@ -5,7 +5,7 @@ import { ensureConfig } from "@langchain/core/runnables";
 import { RerankError, show } from "../errors.js";
 import type { LoadOptions } from "../types.js";
 import { checkOptions, isPositiveInteger, isText } from "../validate.js";
-import { type AdapterRankOptions, type AdapterReranker, makeReranker, type RerankerSource } from "./options.js";
+import { type AdapterRankOptions, type AdapterReranker, makeReranker, type RerankerSource } from "./source.js";
 
 /** Options of {@link BgeReranker}: where scores come from, and what becomes of them. */
 export type BgeRerankerOptions = RerankerSource &

@@ -2,7 +2,7 @@ import type { BaseNodePostprocessor, CallbackManager, MessageContent, MetadataMo
 import { RerankError, show } from "../errors.js";
 import type { LoadOptions } from "../types.js";
 import { isBoolean, isOneOf, isPositiveInteger, type OptionCheck } from "../validate.js";
-import { type AdapterRankOptions, type AdapterReranker, makeReranker, type RerankerSource } from "./options.js";
+import { type AdapterRankOptions, type AdapterReranker, makeReranker, type RerankerSource } from "./source.js";
 
 /** Options of {@link BgeRerankerPostprocessor}: where scores come from, and what becomes of them. */
 export type BgeRerankerPostprocessorOptions = RerankerSource &

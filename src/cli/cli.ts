@@ -1,13 +1,13 @@
 import { RerankError, show } from "../errors.js";
-import { benchCommand } from "./bench.js";
-import { cacheCommand } from "./cache.js";
 import { type Command, columns, commandHelp, parseCommandLine, UsageError } from "./command.js";
-import { downloadCommand } from "./download.js";
-import { infoCommand } from "./info.js";
+import { benchCommand } from "./commands/bench.js";
+import { cacheCommand } from "./commands/cache.js";
+import { downloadCommand } from "./commands/download.js";
+import { infoCommand } from "./commands/info.js";
+import { rankCommand } from "./commands/rank.js";
+import { verifyCommand } from "./commands/verify.js";
 import { type Io, paint } from "./io.js";
-import { rankCommand } from "./rank.js";
 import { oneLine } from "./text.js";
-import { verifyCommand } from "./verify.js";
 import { packageVersion } from "./version.js";
 
 export const PROGRAM = "bge-reranker";

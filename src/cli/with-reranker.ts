@@ -1,4 +1,4 @@
-import { sharedReranker } from "../registry.js";
+import { sharedReranker } from "../rerankers/shared.js";
 import type { Reranker, RerankerOptions } from "../types.js";
 import type { Io } from "./io.js";
 import { Progress } from "./progress.js";

@@ -1,6 +1,6 @@
+import type { Producer } from "../cache/derived.js";
 import { RerankError } from "../errors.js";
 import type { Architecture } from "../model/config.js";
-import type { Producer } from "../model/derived.js";
 import type { TensorRef } from "../model/safetensors.js";
 import { prefix, readFloats } from "../model/weights.js";
 

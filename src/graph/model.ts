@@ -1,7 +1,5 @@
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync, realpathSync } from "node:fs";
-import type { GraphModel, GraphPart } from "../inference/session.js";
-import type { Architecture } from "../model/config.js";
 import {
   type Derived,
   derive,
@@ -10,14 +8,16 @@ import {
   sourceKey,
   storeDerived,
   type Warn,
-} from "../model/derived.js";
-import type { ModelFiles } from "../model/files.js";
+} from "../cache/derived.js";
+import type { Architecture } from "../model/config.js";
 import { toFloat16, toFloat32 } from "../model/floats.js";
+import type { ModelFiles } from "../model/resolve.js";
 import type { TensorRef } from "../model/safetensors.js";
 import { checkFinite, openWeights, readTensor } from "../model/weights.js";
+import type { GraphModel, GraphPart } from "../runtime/session.js";
 import { type Dense, gemm, gemmUnpacked, int8, probed, type UseTensor } from "./dense.js";
 import { buildEmbeddings, buildEncoder, buildLayers } from "./encoder.js";
-import { ExternalWeights } from "./external.js";
+import { ExternalWeights } from "./external-data.js";
 import { type Activations, INT8_FORMAT, type Int8Tensor, int8Layout, markEqualized, writeInt8 } from "./int8.js";
 import { DataType, Graph } from "./onnx.js";
 

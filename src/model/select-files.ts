@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RerankError, show } from "../errors.js";
 import { isKnownFamily, parseConfig } from "./config.js";
-import { hasSize } from "./hub-cache.js";
+import { hasSize } from "./hub/cache.js";
 
 /** Something that has a model's files: a folder, a snapshot in the cache, or a hub repository. */
 export interface FileSource {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { makeBatch } from "../../src/inference/batch.js";
-import type { Session } from "../../src/inference/session.js";
+import { makeBatch } from "../../src/runtime/batch.js";
+import type { Session } from "../../src/runtime/session.js";
 import { editModel, useOwnCache } from "../support/checkpoint.js";
 import { openSession } from "../support/engine.js";
 import { fixture } from "../support/paths.js";

@@ -19,7 +19,7 @@ it("has what the manifest points to, the embedded model and the papers", () => {
   const wanted = [
     ...targets.map((target) => target.slice(2)),
     "dist/src/cli/main.js",
-    "dist/src/inference/worker.js",
+    "dist/src/threads/engine-worker.js",
     "models/mini/config.json",
     "models/mini/tokenizer.json",
     "models/mini/model.safetensors",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { describe, it } from "node:test";
-import { remoteReranker } from "../../src/remote.js";
+import { remoteReranker } from "../../src/remote/reranker.js";
 import { cohere, first, startEngine } from "../support/engine-server.js";
 import { assertClose, failed, LOGITS, QUERY, TEXTS } from "../support/remote.js";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type RemoteOptions, remoteReranker } from "../../src/remote.js";
+import { type RemoteOptions, remoteReranker } from "../../src/remote/reranker.js";
 
 describe("options of remoteReranker", () => {
   const url = "http://127.0.0.1:9";

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { Engine, type ScoreRequest, type ScoreResult } from "../../src/engine/engine.js";
+import type { LoadedModel } from "../../src/engine/load.js";
 import { fp32Graph, openCheckpoint } from "../../src/graph/model.js";
-import type { Batch } from "../../src/inference/batch.js";
-import { Engine, type ScoreRequest, type ScoreResult } from "../../src/inference/engine.js";
-import type { LoadedModel } from "../../src/inference/load.js";
-import { createSession, type GraphModel, type Session } from "../../src/inference/session.js";
-import { PairTokenizer } from "../../src/inference/tokenize.js";
 import { parseConfig } from "../../src/model/config.js";
-import { resolveModel } from "../../src/model/files.js";
+import { resolveModel } from "../../src/model/resolve.js";
+import type { Batch } from "../../src/runtime/batch.js";
+import { createSession, type GraphModel, type Session } from "../../src/runtime/session.js";
+import { PairTokenizer } from "../../src/tokenizer/tokenizer.js";
 
 /** A checkpoint's graph: with a mask, as on GPUs, or without. */
 export async function openGraph(folder: string, masked: boolean, warnings: string[] = []): Promise<GraphModel> {

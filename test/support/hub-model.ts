@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { timing } from "../../src/model/hub-request.js";
-import { partialTiming } from "../../src/model/partial-file.js";
+import { partialTiming } from "../../src/model/hub/partial-file.js";
+import { timing } from "../../src/model/hub/request.js";
 import { HubServer } from "./hub-server.js";
 import { temporaryFolder } from "./paths.js";
 

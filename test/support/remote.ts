@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type RemoteOptions, remoteReranker } from "../../src/remote.js";
+import { type RemoteOptions, remoteReranker } from "../../src/remote/reranker.js";
 
 export const QUERY = "red apple";
 export const TEXTS = ["a green pear", "a red apple", "a red car"];

@@ -1,6 +1,6 @@
 import { subscribe } from "node:diagnostics_channel";
 import type { Worker } from "node:worker_threads";
-import { SessionThread } from "../../src/inference/session-pool.js";
+import { SessionThread } from "../../src/threads/thread-pool.js";
 
 /** Worker threads of this process, from this module's import on; those that have ended too. */
 export const workersStarted: Worker[] = [];

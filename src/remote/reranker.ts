@@ -1,0 +1,141 @@
+import { RerankError } from "../errors.js";
+import { RerankerCalls, type Scored } from "../rerankers/base.js";
+import type { Job } from "../threads/engine-client.js";
+import type { LoadOptions, Reranker, RerankerInfo, ScoreOptions } from "../types.js";
+import { abortedError, checkNotAborted, checkOptions, loadOptionChecks } from "../validate.js";
+import { type Engine, type EngineOptions, findEngine } from "./apis.js";
+import type { HttpOptions } from "./http.js";
+import { parseUrl, type RemoteOptions, remoteOptionChecks, requestHeaders } from "./options.js";
+
+export type { RemoteOptions } from "./options.js";
+
+/**
+ * A reranker that runs elsewhere: an inference engine by URL, with the same contract as a local one.
+ *
+ * Nothing is sent before the first call or `load()`.
+ *
+ * @throws RerankError `OPTION_INVALID`; its calls reject with `REMOTE_FAILED` when the engine cannot be reached,
+ * refuses or answers nonsense.
+ */
+export function remoteReranker(options: RemoteOptions): Reranker {
+  checkOptions("remoteReranker", options, remoteOptionChecks);
+  const url = parseUrl(options?.url);
+  const { api = "auto", model, maxBatch, scores = "sigmoid", body = {}, timeout = 60_000, maxRetries = 3 } = options;
+  return new RemoteReranker(
+    { url, api, model, maxBatch, scores, body },
+    { headers: requestHeaders(options), timeout, maxRetries },
+    options.concurrency ?? 4,
+  );
+}
+
+class RemoteReranker extends RerankerCalls {
+  readonly #options: EngineOptions;
+  readonly #http: HttpOptions;
+  readonly #concurrency: number;
+  #engine: Promise<Engine> | undefined;
+  #info: RerankerInfo | undefined;
+  #disposed = false;
+  /** One for each call under way: disposing aborts them all. */
+  readonly #calls = new Set<AbortController>();
+
+  constructor(options: EngineOptions, http: HttpOptions, concurrency: number) {
+    super();
+    this.#options = options;
+    this.#http = http;
+    this.#concurrency = concurrency;
+  }
+
+  get info(): RerankerInfo | undefined {
+    return this.#info;
+  }
+
+  async load(options: LoadOptions = {}): Promise<void> {
+    checkOptions("load", options, loadOptionChecks);
+    await this.#call(options.signal, () => this.#connect());
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    for (const call of this.#calls) call.abort(disposedError());
+  }
+
+  protected run(job: Job, { signal, onProgress }: ScoreOptions): Promise<Scored> {
+    const { queries, passages } = job;
+    return this.#call(signal, async (callSignal) => {
+      if (passages.length === 0) return { scores: [], kind: "logit" };
+      const engine = await this.#connect();
+      const batches = cutBatches(job, engine.maxBatch);
+      const scores = new Array<number>(passages.length);
+      let done = 0;
+      const lane = async () => {
+        for (let batch = batches.pop(); batch; batch = batches.pop()) {
+          const texts = batch.indices.map((index) => passages[index]!);
+          const values = await engine.score(queries[batch.query]!, texts, callSignal);
+          for (const [place, index] of batch.indices.entries()) scores[index] = values[place]!;
+          done += texts.length;
+          onProgress?.(done, passages.length);
+        }
+      };
+      await Promise.all(Array.from({ length: Math.min(this.#concurrency, batches.length) }, lane));
+      return { scores, kind: engine.scores };
+    });
+  }
+
+  /** All callers share one search for the engine; a failed one is forgotten, so that the next call tries again. */
+  #connect(): Promise<Engine> {
+    this.#engine ??= this.#call(undefined, (signal) => findEngine(this.#options, this.#http, signal)).then(
+      (engine) => {
+        this.#info = engine.info;
+        return engine;
+      },
+      (error) => {
+        this.#engine = undefined;
+        throw error;
+      },
+    );
+    return this.#engine;
+  }
+
+  /** Runs work under a signal of its own, which fires when the caller aborts, we are disposed, or the work fails. */
+  async #call<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    if (this.#disposed) throw disposedError();
+    checkNotAborted(signal);
+    const call = new AbortController();
+    const abort = () => call.abort(signal && abortedError(signal));
+    this.#calls.add(call);
+    signal?.addEventListener("abort", abort, { once: true });
+    try {
+      const fired = new Promise<never>((_, reject) => {
+        call.signal.addEventListener("abort", () => reject(call.signal.reason), { once: true });
+      });
+      return await Promise.race([work(call.signal), fired]);
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      this.#calls.delete(call);
+      call.abort(); // of the batches of a failed call, none goes on
+    }
+  }
+}
+
+/** Passages of one query, by index. */
+interface RemoteBatch {
+  query: number;
+  indices: number[];
+}
+
+/** A request has one query, so that the passages of each go together; the last batch comes first, for `pop()`. */
+function cutBatches({ queries, passages, queryOf }: Job, size: number): RemoteBatch[] {
+  const groups = queries.map((): number[] => []);
+  for (const index of passages.keys()) groups[queryOf?.[index] ?? 0]!.push(index);
+  const batches: RemoteBatch[] = [];
+  for (const [query, group] of groups.entries()) {
+    for (let start = 0; start < group.length; start += size) {
+      batches.push({ query, indices: group.slice(start, start + size) });
+    }
+  }
+  return batches.reverse();
+}
+
+function disposedError(): RerankError {
+  return new RerankError("DISPOSED", "This reranker has been disposed; make a new one with remoteReranker().");
+}

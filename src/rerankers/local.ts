@@ -1,0 +1,180 @@
+import { RerankError, show } from "../errors.js";
+import { resolveModel } from "../model/resolve.js";
+import { EngineClient, emitWarning, type Job } from "../threads/engine-client.js";
+import type { DownloadProgress, LoadOptions, Reranker, RerankerInfo, RerankerOptions, ScoreOptions } from "../types.js";
+import { abortedError, checkNotAborted, checkOptions, loadOptionChecks, rerankerOptionChecks } from "../validate.js";
+import { RerankerCalls, type Scored } from "./base.js";
+
+/** The model of whoever is told nothing else. */
+export const DEFAULT_MODEL = "BAAI/bge-reranker-base";
+
+/**
+ * Loads a model for local inference; the model is this reranker's own.
+ * @param model hub id, local folder or `"mini"` (the small model inside this package). Default `"BAAI/bge-reranker-base"`.
+ * @throws {RerankError} `MODEL_NOT_FOUND`, `MODEL_INVALID`, `MODEL_UNSUPPORTED`, `DOWNLOAD_FAILED`,
+ * `DEVICE_UNAVAILABLE`, `OPTION_INVALID`
+ */
+export async function loadReranker(model?: string, options: RerankerOptions = {}): Promise<Reranker> {
+  const reranker = new LocalReranker(model, options, (name, loading) => new EngineSource(name, loading));
+  try {
+    await reranker.load();
+  } catch (error) {
+    // The model may be there and refuse an option; nobody could free it later.
+    await reranker.dispose();
+    throw error;
+  }
+  return reranker;
+}
+
+type OnProgress = ((progress: DownloadProgress) => void) | undefined;
+
+/** Where a reranker gets its engine from: its own, or one that it shares. */
+export interface EngineLease {
+  /** The loaded engine; concurrent callers share one load. */
+  open(onProgress: OnProgress): Promise<EngineClient>;
+  close(): Promise<void>;
+}
+
+/** Loads one engine on demand. A failed load, or a thread that died, is forgotten, so that the next call tries again. */
+export class EngineSource implements EngineLease {
+  private loading: Promise<EngineClient> | undefined;
+  private loaded: EngineClient | undefined;
+  private readonly closing = new AbortController();
+
+  constructor(
+    private readonly model: string,
+    private readonly options: RerankerOptions,
+  ) {}
+
+  open(onProgress: OnProgress): Promise<EngineClient> {
+    if (this.loaded && !this.loaded.alive) this.loading = this.loaded = undefined;
+    this.loading ??= this.load(onProgress).catch((error) => {
+      this.loading = undefined;
+      throw error;
+    });
+    return this.loading;
+  }
+
+  /** A download that is under way ends; what it has got so far stays for the next one. */
+  async close(): Promise<void> {
+    this.closing.abort();
+    const client = await this.loading?.catch(() => undefined);
+    await client?.dispose();
+  }
+
+  private async load(onProgress: OnProgress): Promise<EngineClient> {
+    const { device = "auto", dtype = "auto", batchTokens, worker = true, workers, ...files } = this.options;
+    const { revision, cacheDir, localFilesOnly, token, endpoint } = files;
+    const where = { revision, cacheDir, localFilesOnly, token, endpoint };
+    const found = await resolveModel(this.model, { ...where, onProgress, signal: this.closing.signal });
+    const client = await EngineClient.start({ files: found, device, dtype, batchTokens, workers }, worker);
+    client.facts.warnings.forEach(emitWarning);
+    this.loaded = client;
+    return client;
+  }
+}
+
+/** The `Reranker` of local inference: its jobs go to an engine of this process. */
+export class LocalReranker extends RerankerCalls {
+  #info: RerankerInfo | undefined;
+  readonly #options: RerankerOptions;
+  readonly #lease: EngineLease;
+  #disposed: Promise<void> | undefined;
+  /** The engine that was used last: a shared one goes on without us. */
+  #running: EngineClient | undefined;
+
+  /** @param lease makes or finds the engine for a model and its loading options */
+  constructor(
+    model: string | undefined,
+    options: RerankerOptions,
+    lease: (model: string, options: RerankerOptions) => EngineLease,
+  ) {
+    super();
+    const name = model ?? DEFAULT_MODEL;
+    if (typeof name !== "string" || name.trim() === "") {
+      throw new RerankError("OPTION_INVALID", `The model must be a hub id, a folder or "mini", got ${show(model)}.`);
+    }
+    checkOptions("The reranker", options, rerankerOptionChecks);
+    if (options.worker === false && (options.workers ?? 1) > 1) {
+      throw new RerankError(
+        "OPTION_INVALID",
+        `workers ${options.workers} needs worker threads, which worker: false rules out.`,
+      );
+    }
+    this.#options = { ...options };
+    this.#lease = lease(name, this.#options);
+  }
+
+  get info(): RerankerInfo | undefined {
+    return this.#info;
+  }
+
+  async load(options: LoadOptions = {}): Promise<void> {
+    checkOptions("load", options, loadOptionChecks);
+    await this.#engine(options.signal);
+  }
+
+  dispose(): Promise<void> {
+    this.#disposed ??= this.#lease.close();
+    this.#running?.endJobs(this, disposedError());
+    return this.#disposed;
+  }
+
+  protected async run(job: Job, { signal, onProgress }: ScoreOptions): Promise<Scored> {
+    this.#checkUsable();
+    checkNotAborted(signal);
+    if (job.passages.length === 0) return { scores: [], kind: "logit" };
+    const engine = await this.#engine(signal);
+    // Either may have happened since the engine was there.
+    this.#checkUsable();
+    checkNotAborted(signal);
+    const maxLength = this.#info!.maxLength!;
+    this.#running = engine;
+    const { logits, spans } = await engine.run(job, {
+      owner: this,
+      maxLength,
+      overflow: this.#options.overflow ?? "truncate",
+      signal,
+      onProgress,
+    });
+    return { scores: logits, kind: "logit", spans };
+  }
+
+  async #engine(signal: AbortSignal | undefined): Promise<EngineClient> {
+    this.#checkUsable();
+    checkNotAborted(signal);
+    const opening = this.#lease.open(this.#options.onProgress);
+    const engine = await unlessAborted(opening, signal).catch((error) => {
+      this.#checkUsable();
+      throw error;
+    });
+    this.#checkUsable();
+    const { info, least, limit } = engine.facts;
+    const { maxLength } = this.#options;
+    const refuse = (why: string) => new RerankError("OPTION_INVALID", `maxLength ${maxLength} is ${why}.`);
+    if (maxLength !== undefined && maxLength > limit)
+      throw refuse(`more than the ${limit} tokens that ${info.model} allows`);
+    if (maxLength !== undefined && maxLength < least)
+      throw refuse(`less than the ${least} special tokens of every pair`);
+    this.#info = { ...info, maxLength: maxLength ?? info.maxLength };
+    return engine;
+  }
+
+  #checkUsable(): void {
+    if (this.#disposed) throw disposedError();
+  }
+}
+
+function disposedError(): RerankError {
+  return new RerankError("DISPOSED", "This reranker has been disposed; load a new one.");
+}
+
+/** Waits for `promise` until the signal fires; the promise's own later failure is then nobody's. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(abortedError(signal));
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

@@ -1,0 +1,277 @@
+import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-node";
+import type { Warn } from "../cache/derived.js";
+import { RerankError, show } from "../errors.js";
+import type { Batch } from "./batch.js";
+import { computeThreads } from "./cpu-threads.js";
+import type { DeviceId } from "./devices.js";
+import { native } from "./exit-guard.js";
+import { cpuKey, openPrepacked } from "./prepacked.js";
+import { disableTelemetry } from "./telemetry.js";
+
+/** A model that ONNX Runtime can open. */
+export interface GraphModel {
+  /** Graphs that run one after the other; an output is the input of that name of a later one. */
+  parts: readonly GraphPart[];
+  /** Whether one run may hold pairs of different lengths. */
+  masked: boolean;
+}
+
+/** A graph, and where its weights lie. */
+export interface GraphPart {
+  /** The ModelProto, or the path of a file that holds it. */
+  graph: Uint8Array | string;
+  /** Folder to which the graph's external data locations are relative; only for a graph given as bytes. */
+  folder?: string;
+  /** External data that is held in memory instead of a file. */
+  memory?: readonly { path: string; data: Uint8Array }[];
+  /** Compute threads, where it wants other than the machine's own number. */
+  threads?: number;
+  /** For graphs that are worth it: the key under which the CPU's packed weights are kept, and how many bytes there are. */
+  prepacked?: { key: string; bytes: number };
+}
+
+/** Runs batches on one device. The only place that knows ONNX Runtime. */
+export interface Session {
+  /** One logit for each row of the batch. */
+  run(batch: Batch): Promise<ArrayLike<number>>;
+  release(): Promise<void>;
+  /** Whether it runs in another thread, so that a next batch can wait there while one is running. */
+  readonly pipelined?: boolean;
+}
+
+export interface SessionOptions {
+  /** Compute threads on the CPU. Default: one for each core. */
+  threads?: number | undefined;
+  /**
+   * Open soon and run slower: ONNX Runtime packs the weights for the CPU while it opens a session, and hashes what it has
+   * packed even when it then takes a packed copy from a file. Without, every run packs what it needs. In float32 that adds
+   * up a product's terms in another order, so that logits differ in their last bits.
+   */
+  draft?: boolean | undefined;
+  /** Called with one sentence when packed weights cannot be kept. */
+  warn?: Warn | undefined;
+}
+
+/** How to open a model on one device, in this thread or in another. */
+export type OpenSession = (model: GraphModel, device: DeviceId, options?: SessionOptions) => Promise<Session>;
+
+/** A session whose graph may have more outputs than the logits. */
+export interface ProbeSession extends Session {
+  /** Every output by name. */
+  runAll(batch: Batch): Promise<Map<string, ArrayLike<number>>>;
+}
+
+type Runtime = typeof import("onnxruntime-node");
+
+/** What a graph's declared inputs are fed with, [values, shape]. */
+type Feed = (batch: Batch) => [values: ArrayLike<number>, shape: number[]];
+
+async function runtime(): Promise<Runtime> {
+  disableTelemetry();
+  try {
+    const ort = await native(() => import("onnxruntime-node"));
+    // What fails is thrown as well; the native log would only repeat it on stderr.
+    ort.env.logLevel = "fatal";
+    return ort;
+  } catch (cause) {
+    const intelMac = process.platform === "darwin" && process.arch === "x64";
+    throw new RerankError(
+      "DEVICE_UNAVAILABLE",
+      `onnxruntime-node has no binary that loads on ${process.platform} ${process.arch}${intelMac ? " (Intel Macs are no longer supported by it)" : ""}: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}
+
+/** Loads the native library ahead of the first session; a failure shows there. */
+export function preloadRuntime(): void {
+  runtime().catch(() => {});
+}
+
+/** ONNX Runtime's version. */
+export async function runtimeVersion(): Promise<string> {
+  return (await runtime()).env.versions.node ?? "unknown";
+}
+
+/**
+ * Opens a model on one device, never on another.
+ * @throws what ONNX Runtime throws when the device or the model will not do; `MODEL_UNSUPPORTED` for inputs or outputs
+ * that a cross-encoder does not have.
+ */
+export async function createSession(
+  model: GraphModel,
+  device: DeviceId,
+  options: SessionOptions = {},
+): Promise<ProbeSession> {
+  const ort = await runtime();
+  const chain: { session: InferenceSession; feeds: [string, BoundFeed][] }[] = [];
+  const release = async () => {
+    for (const { session } of chain) await session.release();
+  };
+  const made = new Set<string>();
+  try {
+    for (const part of model.parts) {
+      const session = await openPart(ort, part, device, options);
+      chain.push({ session, feeds: bindInputs(session, made) });
+      for (const name of session.outputNames) made.add(name);
+    }
+  } catch (error) {
+    await release();
+    throw error;
+  }
+  const last = chain.at(-1)!.session;
+  const output = logitsOutput(last);
+  const run = async (batch: Batch, outputs: readonly string[]) => {
+    const values: Record<string, Tensor> = {};
+    let results: Record<string, Tensor> = {};
+    for (const { session, feeds } of chain) {
+      for (const [name, feed] of feeds) values[name] ??= feed(ort, batch);
+      const inputs = Object.fromEntries(session.inputNames.map((name) => [name, values[name]!]));
+      const wanted = session === last ? outputs : session.outputNames;
+      results = (await native(() => session.run(inputs, wanted))) as Record<string, Tensor>;
+      Object.assign(values, results);
+    }
+    return results;
+  };
+  return {
+    async run(batch) {
+      const logits = (await run(batch, [output]))[output]!;
+      if (logits.size !== batch.rows) {
+        throw unsupported(`it gives ${logits.size} outputs for ${batch.rows} pairs; one logit for each is needed`);
+      }
+      if (logits.type !== "float32") throw unsupported(`its logits are ${logits.type}; float32 is needed`);
+      return logits.data as Float32Array;
+    },
+    async runAll(batch) {
+      const results = await run(batch, last.outputNames);
+      return new Map(Object.entries(results).map(([name, tensor]) => [name, tensor.data as Float32Array]));
+    },
+    release,
+  };
+}
+
+async function openPart(
+  ort: Runtime,
+  part: GraphPart,
+  device: DeviceId,
+  { warn = () => {}, ...wanted }: SessionOptions,
+): Promise<InferenceSession> {
+  const { graph, folder, memory, prepacked } = part;
+  const threads = part.threads ?? wanted.threads;
+  const open = (
+    source: Uint8Array | string,
+    session: Record<string, string>,
+    more: InferenceSession.SessionOptions,
+  ) => {
+    const options = sessionOptions(device, session, { ...(threads && { intraOpNumThreads: threads }), ...more });
+    return native(() =>
+      typeof source === "string"
+        ? ort.InferenceSession.create(source, options)
+        : ort.InferenceSession.create(source, options),
+    );
+  };
+  const external: Record<string, string> = folder ? { model_external_initializers_file_folder_path: folder } : {};
+  const plain = (session = {}, more: InferenceSession.SessionOptions = {}) =>
+    open(graph, { ...external, ...session }, { ...(memory?.length && { externalData: memory }), ...more });
+  if (device.name !== "cpu" || !prepacked) return plain();
+  if (wanted.draft) return plain({ disable_prepacking: "1" });
+  return openPrepacked(`${prepacked.key}.${cpuKey(ort.env.versions.node)}`, plain, open, warn);
+}
+
+/** One makes a kernel that is slower than what it replaces; the other would undo what `gemmUnpacked` does. */
+export const UNWANTED_FUSIONS: readonly string[] = ["SkipLayerNormFusion", "GemmTransposeFusion"];
+
+function sessionOptions(
+  device: DeviceId,
+  session: Record<string, string>,
+  more: InferenceSession.SessionOptions,
+): InferenceSession.SessionOptions {
+  const numbered = device.name === "cuda" || device.name === "dml";
+  if (!numbered && device.index > 0) {
+    throw new Error(`ONNX Runtime offers no choice of ${device.name} devices: use "${device.name}"`);
+  }
+  const provider = { name: device.name, ...(numbered && { deviceId: device.index }) };
+  return {
+    executionProviders: [provider as InferenceSession.ExecutionProviderConfig],
+    // Every length would leave a memory plan of its own behind.
+    enableMemPattern: false,
+    intraOpNumThreads: computeThreads(),
+    logSeverityLevel: 4,
+    ...more,
+    extra: {
+      session,
+      ...(device.name === "cpu" && { optimization: { disable_specified_optimizers: UNWANTED_FUSIONS.join(";") } }),
+    },
+  };
+}
+
+/** Large enough to silence a padded token, small enough for half precision. */
+const MASKED = -30000;
+
+const FEEDS: Record<string, Feed> = {
+  input_ids: (batch) => [batch.ids, [batch.rows, batch.length]],
+  attention_mask: (batch) => [
+    perToken(batch, (row, position) => (position < batch.lengths[row]! ? 1 : 0)),
+    [batch.rows, batch.length],
+  ],
+  token_type_ids: (batch) => [
+    perToken(batch, (row, position) =>
+      position >= batch.firstSegments[row]! && position < batch.lengths[row]! ? 1 : 0,
+    ),
+    [batch.rows, batch.length],
+  ],
+  attention_bias: (batch) => [
+    perToken(batch, (row, position) => (position < batch.lengths[row]! ? 0 : MASKED)),
+    [batch.rows, 1, 1, batch.length],
+  ],
+};
+
+function perToken(batch: Batch, value: (row: number, position: number) => number): Float32Array {
+  const out = new Float32Array(batch.rows * batch.length);
+  for (let row = 0, i = 0; row < batch.rows; row++) {
+    for (let position = 0; position < batch.length; position++) out[i++] = value(row, position);
+  }
+  return out;
+}
+
+type BoundFeed = (ort: Runtime, batch: Batch) => Tensor;
+
+/** @param made outputs of earlier graphs, which need no feed */
+function bindInputs(session: InferenceSession, made: ReadonlySet<string>): [string, BoundFeed][] {
+  const fed = session.inputMetadata.filter(({ name }) => !made.has(name));
+  return fed.map((input): [string, BoundFeed] => {
+    const feed = FEEDS[input.name];
+    const type = input.isTensor ? input.type : undefined;
+    if (!feed || (type !== "int64" && type !== "int32" && type !== "float32")) {
+      const known = Object.keys(FEEDS).join(", ");
+      throw unsupported(`its input ${show(input.name)} (${type}) is none of ${known} as int64, int32 or float32`);
+    }
+    return [
+      input.name,
+      (ort, batch) => {
+        const [values, shape] = feed(batch);
+        return toTensor(ort, type, values, shape);
+      },
+    ];
+  });
+}
+
+function toTensor(ort: Runtime, type: "int64" | "int32" | "float32", values: ArrayLike<number>, shape: number[]) {
+  let tensor: TypedTensor<"int64" | "int32" | "float32">;
+  if (type === "int64") tensor = new ort.Tensor(type, BigInt64Array.from(values as number[], BigInt), shape);
+  else if (type === "int32") {
+    tensor = new ort.Tensor(type, values instanceof Int32Array ? values : Int32Array.from(values), shape);
+  } else tensor = new ort.Tensor(type, values instanceof Float32Array ? values : Float32Array.from(values), shape);
+  return tensor;
+}
+
+function logitsOutput(session: InferenceSession): string {
+  const names = session.outputNames;
+  const output = names.includes("logits") ? "logits" : names.length === 1 ? names[0] : undefined;
+  if (output === undefined) throw unsupported(`its outputs are ${names.map(show).join(", ")}; "logits" is needed`);
+  return output;
+}
+
+function unsupported(what: string): RerankError {
+  return new RerankError("MODEL_UNSUPPORTED", `This ONNX model is no cross-encoder that can be run here: ${what}.`);
+}

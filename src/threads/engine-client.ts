@@ -1,0 +1,235 @@
+import type { ScoreResult } from "../engine/engine.js";
+import type { LoadSpec } from "../engine/load.js";
+import { RerankError } from "../errors.js";
+import { disableTelemetry } from "../runtime/telemetry.js";
+import type { Overflow } from "../types.js";
+import { abortedError } from "../validate.js";
+import { type EngineFacts, type FromEngine, fromPlain, type Port } from "./engine-messages.js";
+import { startThreads } from "./engine-threads.js";
+
+/** What to score: distinct queries, passages, and for each passage the index of its query (all the first by default). */
+export interface Job {
+  queries: string[];
+  passages: readonly string[];
+  queryOf?: number[];
+}
+
+export interface JobOptions {
+  /** Whose job it is, see `endJobs`. */
+  owner: object;
+  maxLength: number;
+  overflow: Overflow;
+  signal: AbortSignal | undefined;
+  onProgress: ((done: number, total: number) => void) | undefined;
+}
+
+/** Logits in input order and, with `overflow: "max-passage"`, the best window of each passage. */
+export interface JobResult {
+  logits: Float64Array;
+  spans: ([number, number] | undefined)[];
+}
+
+interface Pending {
+  owner: object;
+  result: JobResult;
+  done: number;
+  progress: JobOptions["onProgress"];
+  resolve: (result: JobResult) => void;
+  reject: (error: unknown) => void;
+}
+
+/** Characters of passages in one message: copying more at once would hold the caller's event loop. */
+const MESSAGE_CHARACTERS = 1 << 18;
+
+/** Passages that may wait in one engine; a caller that has more must wait for some to finish. */
+const MAX_WAITING = 1_000_000;
+
+/** The caller's side of an engine that runs in a worker thread, or inline with `worker: false`. */
+export class EngineClient {
+  /** What runs, once `start` has resolved. */
+  facts!: EngineFacts;
+  private port!: Port;
+  private readonly pending = new Map<number, Pending>();
+  private waiting = 0;
+  private nextId = 0;
+  private ended: Error | undefined;
+  private settleStart!: { resolve: () => void; reject: (error: unknown) => void };
+  private confirmDispose: (() => void) | undefined;
+
+  private constructor() {}
+
+  /** Opens the engine and loads the model. A failed load leaves nothing running. */
+  static async start(spec: LoadSpec, worker: boolean): Promise<EngineClient> {
+    const client = new EngineClient();
+    const started = new Promise<void>((resolve, reject) => {
+      client.settleStart = { resolve, reject };
+    });
+    const telemetry = disableTelemetry();
+    client.port = worker
+      ? startThreads(
+          spec,
+          (message) => client.receive(message),
+          (cause) => client.died(cause),
+        )
+      : await client.openInline(spec);
+    try {
+      await started;
+    } catch (error) {
+      await client.port.close();
+      throw error;
+    }
+    if (telemetry) client.facts.warnings.push(telemetry);
+    client.port.hold(false);
+    return client;
+  }
+
+  /** Whether the engine still takes work; false after `dispose` or when its thread has died. */
+  get alive(): boolean {
+    return this.ended === undefined;
+  }
+
+  run(job: Job, { owner, maxLength, overflow, signal, onProgress }: JobOptions): Promise<JobResult> {
+    const total = job.passages.length;
+    if (this.ended) return Promise.reject(this.ended);
+    if (this.waiting + total > MAX_WAITING) return Promise.reject(queueFull(this.waiting, total));
+    const id = this.nextId++;
+    return new Promise<JobResult>((resolve, reject) => {
+      const abort = () => this.drop(id, abortedError(signal!));
+      signal?.addEventListener("abort", abort, { once: true });
+      const unlisten = () => signal?.removeEventListener("abort", abort);
+      this.pending.set(id, {
+        owner,
+        result: { logits: new Float64Array(total), spans: [] },
+        done: 0,
+        progress: onProgress,
+        resolve: (result) => {
+          unlisten();
+          resolve(result);
+        },
+        reject: (error) => {
+          unlisten();
+          reject(error);
+        },
+      });
+      this.waiting += total;
+      this.port.hold(true);
+      const { queries, queryOf } = job;
+      this.port.send({ type: "begin", request: { id, queries, queryOf, maxLength, overflow } });
+      void this.sendPassages(id, job.passages);
+    });
+  }
+
+  /** Rejects an owner's jobs with `error` and takes what is left of them out of the queue. */
+  endJobs(owner: object, error: Error): void {
+    for (const [id, job] of this.pending) if (job.owner === owner) this.drop(id, error);
+  }
+
+  /** Lets the batch that is running finish, rejects the rest with `DISPOSED` and frees what the engine holds. */
+  async dispose(): Promise<void> {
+    if (this.ended) return;
+    const disposed = new Promise<void>((resolve) => {
+      this.confirmDispose = resolve;
+    });
+    this.port.send({ type: "dispose" });
+    this.end(new RerankError("DISPOSED", "This reranker has been disposed; load a new one."));
+    // Ending the last call has let go of the process; it stays for the answer.
+    this.port.hold(true);
+    await disposed;
+    await this.port.close();
+  }
+
+  private async sendPassages(id: number, passages: readonly string[]): Promise<void> {
+    for (let next = 0; next < passages.length && this.pending.has(id); ) {
+      const start = next;
+      for (let size = 0; next < passages.length && size < MESSAGE_CHARACTERS; next++)
+        size += passages[next]!.length + 1;
+      this.port.send({ type: "passages", id, passages: passages.slice(start, next) });
+      if (next < passages.length) await new Promise((resume) => setImmediate(resume));
+    }
+    if (this.pending.has(id)) this.port.send({ type: "end", id });
+  }
+
+  private async openInline(spec: LoadSpec): Promise<Port> {
+    const [{ serveEngine }, { createSession }] = await Promise.all([
+      import("./engine-host.js"),
+      import("../runtime/session.js"),
+    ]);
+    const send = serveEngine(spec, (message) => this.receive(message), { first: createSession });
+    return { send, hold: () => {}, close: async () => {} };
+  }
+
+  private receive(message: FromEngine): void {
+    switch (message.type) {
+      case "ready":
+        this.facts = message.facts;
+        return this.settleStart.resolve();
+      case "unloadable":
+        return this.settleStart.reject(fromPlain(message.error));
+      case "result":
+        return this.take(message.result);
+      case "failure":
+        return this.settle(message.id)?.reject(fromPlain(message.error));
+      case "warning":
+        return emitWarning(message.message);
+      case "disposed":
+        return this.confirmDispose?.();
+    }
+  }
+
+  private take({ id, indices, logits, spans }: ScoreResult): void {
+    const job = this.pending.get(id);
+    if (!job) return;
+    indices.forEach((index, i) => {
+      job.result.logits[index] = logits[i]!;
+      if (spans) job.result.spans[index] = spans[i];
+    });
+    job.done += indices.length;
+    const total = job.result.logits.length;
+    try {
+      job.progress?.(job.done, total);
+    } catch (error) {
+      return this.drop(id, error);
+    }
+    if (job.done === total) this.settle(id)?.resolve(job.result);
+  }
+
+  private drop(id: number, error: unknown): void {
+    this.port.send({ type: "abort", id });
+    this.settle(id)?.reject(error);
+  }
+
+  /** Takes a job off the books; its caller is answered by whoever asked. */
+  private settle(id: number): Pending | undefined {
+    const job = this.pending.get(id);
+    if (!job) return undefined;
+    this.pending.delete(id);
+    this.waiting -= job.result.logits.length;
+    if (this.pending.size === 0) this.port.hold(false);
+    return job;
+  }
+
+  private died(cause: unknown): void {
+    const detail = cause instanceof Error ? `: ${cause.message}` : "";
+    const error = new RerankError("DEVICE_UNAVAILABLE", `The inference thread ended unexpectedly${detail}.`, { cause });
+    this.settleStart.reject(error);
+    this.end(error);
+    this.confirmDispose?.();
+  }
+
+  private end(error: Error): void {
+    this.ended ??= error;
+    for (const id of [...this.pending.keys()]) this.settle(id)?.reject(error);
+  }
+}
+
+/** Tells the user. */
+export function emitWarning(message: string): void {
+  process.emitWarning(message, { type: "BgeRerankerWarning" });
+}
+
+function queueFull(waiting: number, more: number): RerankError {
+  return new RerankError(
+    "INPUT_INVALID",
+    `The queue is full: ${waiting} passages are waiting and ${more} more would exceed ${MAX_WAITING}. Wait for earlier calls to finish, or send fewer passages.`,
+  );
+}

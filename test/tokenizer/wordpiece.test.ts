@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readWordPiece, WordPiece } from "../../src/tokenizer/wordpiece.js";
+
+const words = [
+  "[UNK]",
+  "un",
+  "##aff",
+  "##able",
+  "hello",
+  "世",
+  "界",
+  "𠀀",
+  "cafe",
+  "σας",
+  "σασ",
+  "!",
+  "-",
+  "a",
+  "##a",
+  "Hello",
+  "café",
+];
+const json = {
+  normalizer: {
+    type: "BertNormalizer",
+    clean_text: true,
+    handle_chinese_chars: true,
+    strip_accents: null,
+    lowercase: true,
+  },
+  pre_tokenizer: { type: "BertPreTokenizer" },
+  model: { type: "WordPiece", unk_token: "[UNK]", vocab: Object.fromEntries(words.map((word, i) => [word, i])) },
+};
+
+function encode(text: string, normalizer: object = {}): string[] {
+  const data = readWordPiece({ ...json, normalizer: { ...json.normalizer, ...normalizer } });
+  assert.ok(data);
+  const ids: number[] = [];
+  new WordPiece(data).encode(text, ids, Number.POSITIVE_INFINITY);
+  return ids.map((id) => words[id]!);
+}
+
+test("the longest piece first; a word with any unknown part is unknown", () => {
+  assert.deepEqual(encode("unaffable"), ["un", "##aff", "##able"]);
+  assert.deepEqual(encode("unaffablex hello"), ["[UNK]", "hello"]);
+});
+
+test("punctuation and Chinese characters stand alone, those beyond 16 bits too", () => {
+  assert.deepEqual(encode("hello-hello!世界𠀀𠀀"), ["hello", "-", "hello", "!", "世", "界", "𠀀", "𠀀"]);
+});
+
+test("accents go, case goes, control characters go", () => {
+  assert.deepEqual(encode("CAFÉ he\u0000l\u200dl\u0007o\u3000HELLO"), ["cafe", "hello", "hello"]);
+  assert.deepEqual(encode("Hello café", { lowercase: false }), ["Hello", "café"]);
+  assert.deepEqual(encode("Hello café", { lowercase: false, strip_accents: true }), ["Hello", "cafe"]);
+});
+
+test("letters are lower-cased one by one: no final sigma", () => {
+  assert.deepEqual(encode("ΣΑΣ"), ["σασ"]);
+});
+
+test("a word of more than 100 characters is unknown", () => {
+  assert.deepEqual(encode("a".repeat(100)).length, 100);
+  assert.deepEqual(encode("a".repeat(101)), ["[UNK]"]);
+  assert.deepEqual(encode("𝒳".repeat(101)), ["[UNK]"]);
+});
+
+test("anything that is not BERT's own is left to the library", () => {
+  assert.equal(readWordPiece({ ...json, normalizer: null }), undefined);
+  assert.equal(readWordPiece({ ...json, pre_tokenizer: { type: "Whitespace" } }), undefined);
+  assert.equal(readWordPiece({ ...json, model: { ...json.model, type: "WordLevel" } }), undefined);
+  assert.equal(readWordPiece({ ...json, model: { ...json.model, unk_token: "<unk>" } }), undefined);
+});

@@ -23,6 +23,11 @@ export class RerankError extends Error {
   }
 }
 
+/** The error of a call whose signal has fired; the signal's reason becomes its cause. */
+export function abortedError(signal: AbortSignal): RerankError {
+  return new RerankError("ABORTED", "The call was aborted by its signal.", { cause: signal.reason });
+}
+
 /** A short printable form of a bad value, for error messages. */
 export function show(value: unknown): string {
   if (typeof value === "function") return "a function";

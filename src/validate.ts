@@ -1,4 +1,4 @@
-import { RerankError, show } from "./errors.js";
+import { abortedError, RerankError, show } from "./errors.js";
 import type { LoadOptions, RankOptions, RerankDocument, RerankerOptions, ScoreOptions } from "./types.js";
 
 /** Checks one option's value: returns what was expected when the value is wrong, else `undefined`. */
@@ -135,11 +135,6 @@ export function checkPairs(pairs: unknown): asserts pairs is readonly (readonly 
 /** @throws RerankError `ABORTED` when the signal has fired; its reason becomes the cause. */
 export function checkNotAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortedError(signal);
-}
-
-/** The error of a call whose signal has fired. */
-export function abortedError(signal: AbortSignal): RerankError {
-  return new RerankError("ABORTED", "The call was aborted by its signal.", { cause: signal.reason });
 }
 
 // Array.from visits the holes of sparse arrays too, as undefined.

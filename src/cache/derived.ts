@@ -2,6 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statSync, utimesSync, writeSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import type { Warn } from "../warn.js";
 import { isSealed, SEAL, seal } from "./checksum-file.js";
 
 /** Bytes made from a model's files: a file of our cache or, where none can be written, memory. */
@@ -9,9 +10,6 @@ export type Derived = { path: string } | { data: Uint8Array };
 
 /** Feeds the content, piece by piece, in order. */
 export type Producer = (write: (bytes: Uint8Array) => void) => void;
-
-/** Takes one sentence for the user. */
-export type Warn = (message: string) => void;
 
 /** Folder of everything that we derive: `BGE_RERANKER_CACHE`, else the platform's cache folder. */
 export function derivedCacheDir(env: NodeJS.ProcessEnv = process.env): string {

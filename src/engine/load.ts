@@ -1,4 +1,3 @@
-import type { Warn } from "../cache/derived.js";
 import { RerankError, show } from "../errors.js";
 import {
   type Checkpoint,
@@ -26,6 +25,7 @@ import { createSession, type GraphModel, type OpenSession, type Session } from "
 import { openTokenizer, readJson } from "../tokenizer/open.js";
 import type { PairTokenizer } from "../tokenizer/tokenizer.js";
 import type { Device, DeviceName, Dtype, RerankerInfo } from "../types.js";
+import type { Warn } from "../warn.js";
 import { observeActivations } from "./calibration.js";
 
 /** What to load, as plain data that crosses threads. */

@@ -1,5 +1,5 @@
-import type { Warn } from "../cache/derived.js";
 import type { Session } from "../runtime/session.js";
+import type { Warn } from "../warn.js";
 import type { LoadedModel } from "./load.js";
 
 /** A session and what it is doing. */

@@ -1,20 +1,13 @@
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync, realpathSync } from "node:fs";
-import {
-  type Derived,
-  derive,
-  findDerived,
-  type Producer,
-  sourceKey,
-  storeDerived,
-  type Warn,
-} from "../cache/derived.js";
+import { type Derived, derive, findDerived, type Producer, sourceKey, storeDerived } from "../cache/derived.js";
 import type { Architecture } from "../model/config.js";
 import { toFloat16, toFloat32 } from "../model/floats.js";
 import type { ModelFiles } from "../model/resolve.js";
 import type { TensorRef } from "../model/safetensors.js";
 import { checkFinite, openWeights, readTensor } from "../model/weights.js";
 import type { GraphModel, GraphPart } from "../runtime/session.js";
+import type { Warn } from "../warn.js";
 import { type Dense, gemm, gemmUnpacked, int8, probed, type UseTensor } from "./dense.js";
 import { buildEmbeddings, buildEncoder, buildLayers } from "./encoder.js";
 import { ExternalWeights } from "./external-data.js";

@@ -1,8 +1,8 @@
-import { RerankError } from "../errors.js";
+import { abortedError, RerankError } from "../errors.js";
+import type { Job } from "../request.js";
 import { RerankerCalls, type Scored } from "../rerankers/base.js";
-import type { Job } from "../threads/engine-client.js";
 import type { LoadOptions, Reranker, RerankerInfo, ScoreOptions } from "../types.js";
-import { abortedError, checkNotAborted, checkOptions, loadOptionChecks } from "../validate.js";
+import { checkNotAborted, checkOptions, loadOptionChecks } from "../validate.js";
 import { type Engine, type EngineOptions, findEngine } from "./apis.js";
 import type { HttpOptions } from "./http.js";
 import { parseUrl, type RemoteOptions, remoteOptionChecks, requestHeaders } from "./options.js";

@@ -1,5 +1,5 @@
 import { RerankError } from "../errors.js";
-import type { Job } from "../threads/engine-client.js";
+import type { Job } from "../request.js";
 import type {
   LoadOptions,
   RankedDocument,

@@ -1,8 +1,10 @@
-import { RerankError, show } from "../errors.js";
+import { abortedError, RerankError, show } from "../errors.js";
 import { resolveModel } from "../model/resolve.js";
-import { EngineClient, emitWarning, type Job } from "../threads/engine-client.js";
+import type { Job } from "../request.js";
+import { EngineClient } from "../threads/engine-client.js";
 import type { DownloadProgress, LoadOptions, Reranker, RerankerInfo, RerankerOptions, ScoreOptions } from "../types.js";
-import { abortedError, checkNotAborted, checkOptions, loadOptionChecks, rerankerOptionChecks } from "../validate.js";
+import { checkNotAborted, checkOptions, loadOptionChecks, rerankerOptionChecks } from "../validate.js";
+import { emitWarning } from "../warn.js";
 import { RerankerCalls, type Scored } from "./base.js";
 
 /** The model of whoever is told nothing else. */

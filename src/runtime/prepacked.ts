@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import type { InferenceSession } from "onnxruntime-node";
-import { findDerived, keepDerived, type Warn } from "../cache/derived.js";
+import { findDerived, keepDerived } from "../cache/derived.js";
+import type { Warn } from "../warn.js";
 
 /** Packed weights belong to one ONNX Runtime version and one set of CPU features. */
 export function cpuKey(runtimeVersion: string | undefined): string {

@@ -1,6 +1,6 @@
 import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-node";
-import type { Warn } from "../cache/derived.js";
 import { RerankError, show } from "../errors.js";
+import type { Warn } from "../warn.js";
 import type { Batch } from "./batch.js";
 import { computeThreads } from "./cpu-threads.js";
 import type { DeviceId } from "./devices.js";

@@ -1,18 +1,12 @@
 import type { ScoreResult } from "../engine/engine.js";
 import type { LoadSpec } from "../engine/load.js";
-import { RerankError } from "../errors.js";
+import { abortedError, RerankError } from "../errors.js";
+import type { Job } from "../request.js";
 import { disableTelemetry } from "../runtime/telemetry.js";
 import type { Overflow } from "../types.js";
-import { abortedError } from "../validate.js";
+import { emitWarning } from "../warn.js";
 import { type EngineFacts, type FromEngine, fromPlain, type Port } from "./engine-messages.js";
 import { startThreads } from "./engine-threads.js";
-
-/** What to score: distinct queries, passages, and for each passage the index of its query (all the first by default). */
-export interface Job {
-  queries: string[];
-  passages: readonly string[];
-  queryOf?: number[];
-}
 
 export interface JobOptions {
   /** Whose job it is, see `endJobs`. */
@@ -220,11 +214,6 @@ export class EngineClient {
     this.ended ??= error;
     for (const id of [...this.pending.keys()]) this.settle(id)?.reject(error);
   }
-}
-
-/** Tells the user. */
-export function emitWarning(message: string): void {
-  process.emitWarning(message, { type: "BgeRerankerWarning" });
 }
 
 function queueFull(waiting: number, more: number): RerankError {

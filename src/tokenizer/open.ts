@@ -1,7 +1,8 @@
 import { readFileSync, realpathSync } from "node:fs";
-import { findDerived, sourceKey, storeDerived, type Warn } from "../cache/derived.js";
+import { findDerived, sourceKey, storeDerived } from "../cache/derived.js";
 import { RerankError, show } from "../errors.js";
 import type { ModelFiles } from "../model/resolve.js";
+import type { Warn } from "../warn.js";
 import { PairTokenizer } from "./tokenizer.js";
 
 /** The tokenizer in its compiled form from our cache, which opens in milliseconds; compiled on first use. */

@@ -1,6 +1,6 @@
 import { RerankError } from "../../src/errors.js";
+import type { Job } from "../../src/request.js";
 import { RerankerCalls, type Scored } from "../../src/rerankers/base.js";
-import type { Job } from "../../src/threads/engine-client.js";
 import type {
   LoadOptions,
   RankedDocument,

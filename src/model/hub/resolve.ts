@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { RerankError, show } from "../../errors.js";
+import { emitWarning } from "../../warn.js";
 import type { ModelFileOptions, ModelFiles } from "../resolve.js";
 import { type FileSource, folderSource, MissingFile, selectFiles } from "../select-files.js";
 import {
@@ -55,7 +56,7 @@ function withoutHub(error: unknown, cached: ModelFiles | Incomplete, repository:
   if (!(error instanceof RerankError) || error.code === "ABORTED") throw error;
   const copy = "paths" in cached ? `commit ${cached.revision}` : undefined;
   if (error instanceof HubUnreachable && "paths" in cached) {
-    process.emitWarning(`${error.message} Using the copy in the cache (${copy}).`);
+    emitWarning(`${error.message} Using the copy in the cache (${copy}).`);
     return cached;
   }
   const { code, message } = error;

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseConfig } from "../model/config.js";
-import type { ModelFiles } from "../model/resolve.js";
+import type { ModelFiles } from "../model/model-files.js";
 import { openWeights } from "../model/weights.js";
 
 /** What a model is, from its configuration and the headers of its weights. */

@@ -1,4 +1,4 @@
-import type { ModelFiles } from "../model/resolve.js";
+import type { ModelFiles } from "../model/model-files.js";
 import { candidates, type DeviceId, deviceLabel, type Machine, thisMachine } from "../runtime/devices.js";
 import { EngineClient } from "../threads/engine-client.js";
 import type { Device } from "../types.js";

@@ -9,7 +9,7 @@ import {
   smallestGraph,
 } from "../graph/model.js";
 import { parseConfig } from "../model/config.js";
-import type { ModelFiles } from "../model/resolve.js";
+import { type ModelFiles, readJson } from "../model/model-files.js";
 import { makeBatch } from "../runtime/batch.js";
 import { computeThreads } from "../runtime/cpu-threads.js";
 import {
@@ -22,7 +22,7 @@ import {
   thisMachine,
 } from "../runtime/devices.js";
 import { createSession, type GraphModel, type OpenSession, type Session } from "../runtime/session.js";
-import { openTokenizer, readJson } from "../tokenizer/open.js";
+import { openTokenizer } from "../tokenizer/open.js";
 import type { PairTokenizer } from "../tokenizer/tokenizer.js";
 import type { Device, DeviceName, Dtype, RerankerInfo } from "../types.js";
 import type { Warn } from "../warn.js";

@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync, realpathSync } from "node:fs";
 import { type Derived, derive, findDerived, type Producer, sourceKey, storeDerived } from "../cache/derived.js";
 import type { Architecture } from "../model/config.js";
 import { toFloat16, toFloat32 } from "../model/floats.js";
-import type { ModelFiles } from "../model/resolve.js";
+import type { ModelFiles } from "../model/model-files.js";
 import type { TensorRef } from "../model/safetensors.js";
 import { checkFinite, openWeights, readTensor } from "../model/weights.js";
 import type { GraphModel, GraphPart } from "../runtime/session.js";

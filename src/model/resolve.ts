@@ -2,33 +2,11 @@ import { stat } from "node:fs/promises";
 import { isAbsolute, resolve, win32 } from "node:path";
 import { fileURLToPath } from "node:url";
 import { RerankError, show } from "../errors.js";
-import type { RerankerOptions } from "../types.js";
 import { expandHome } from "./hub/environment.js";
 import { throwIfAborted } from "./hub/request.js";
 import { isHubId, resolveHubModel } from "./hub/resolve.js";
+import type { ModelFileOptions, ModelFiles } from "./model-files.js";
 import { folderSource, selectFiles } from "./select-files.js";
-
-export { hubCacheDir } from "./hub/environment.js";
-
-export interface ModelFileOptions
-  extends Pick<RerankerOptions, "revision" | "cacheDir" | "localFilesOnly" | "token" | "endpoint" | "onProgress"> {
-  /** Stops a download with `ABORTED`; what has arrived is kept and the next call goes on from there. */
-  signal?: AbortSignal | undefined;
-}
-
-/** The files of a model on this machine. */
-export interface ModelFiles {
-  /** The model as it was named. */
-  model: string;
-  /** Commit of a hub model, `undefined` for folders and the embedded model. */
-  revision: string | undefined;
-  /**
-   * Name inside the repository, with forward slashes, to absolute path. Always `config.json` and `tokenizer.json`, and
-   * the weights: `model.safetensors`, or `model.safetensors.index.json` and its shards, or `onnx/model.onnx` and its
-   * external data. In the hub cache a path may be a symbolic link.
-   */
-  paths: Record<string, string>;
-}
 
 /**
  * Finds a model's files, downloading what a hub model lacks on this machine.

@@ -3,7 +3,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { test } from "node:test";
-import { hubCacheDir, resolveModel } from "../../src/model/resolve.js";
+import { hubCacheDir } from "../../src/model/hub/environment.js";
+import { resolveModel } from "../../src/model/resolve.js";
 import { fixture, repoRoot, temporaryFolder } from "../support/paths.js";
 
 const XLMR = JSON.stringify({

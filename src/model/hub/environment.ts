@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { RerankError, show } from "../../errors.js";
-import type { ModelFileOptions } from "../resolve.js";
+import type { ModelFileOptions } from "../model-files.js";
 
 /** Where the hub is and how to talk to it, from the options and the variables that Python's huggingface_hub reads. */
 export interface HubEnvironment {

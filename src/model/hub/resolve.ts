@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { RerankError, show } from "../../errors.js";
 import { emitWarning } from "../../warn.js";
-import type { ModelFileOptions, ModelFiles } from "../resolve.js";
+import type { ModelFileOptions, ModelFiles } from "../model-files.js";
 import { type FileSource, folderSource, MissingFile, selectFiles } from "../select-files.js";
 import {
   blobPath,

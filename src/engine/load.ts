@@ -1,13 +1,7 @@
 import { RerankError, show } from "../errors.js";
-import {
-  type Checkpoint,
-  fp16Graph,
-  fp32Graph,
-  int8Graph,
-  openCheckpoint,
-  probeGraph,
-  smallestGraph,
-} from "../graph/model.js";
+import { type Checkpoint, openCheckpoint } from "../graph/checkpoint.js";
+import type { GraphModel } from "../graph/graph-model.js";
+import { fp16Graph, fp32Graph, int8Graph, probeGraph, smallestGraph } from "../graph/model.js";
 import { parseConfig } from "../model/config.js";
 import { type ModelFiles, readJson } from "../model/model-files.js";
 import { makeBatch } from "../runtime/batch.js";
@@ -21,7 +15,7 @@ import {
   REMEDY,
   thisMachine,
 } from "../runtime/devices.js";
-import { createSession, type GraphModel, type OpenSession, type Session } from "../runtime/session.js";
+import { createSession, type OpenSession, type Session } from "../runtime/session.js";
 import { openTokenizer } from "../tokenizer/open.js";
 import type { PairTokenizer } from "../tokenizer/tokenizer.js";
 import type { Device, DeviceName, Dtype, RerankerInfo } from "../types.js";

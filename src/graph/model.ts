@@ -1,75 +1,17 @@
 import { createHash } from "node:crypto";
-import { closeSync, openSync, readSync, realpathSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { type Derived, derive, findDerived, type Producer, sourceKey, storeDerived } from "../cache/derived.js";
-import type { Architecture } from "../model/config.js";
 import { toFloat16, toFloat32 } from "../model/floats.js";
-import type { ModelFiles } from "../model/model-files.js";
 import type { TensorRef } from "../model/safetensors.js";
-import { checkFinite, openWeights, readTensor } from "../model/weights.js";
-import type { GraphModel, GraphPart } from "../runtime/session.js";
+import { readTensor } from "../model/weights.js";
 import type { Warn } from "../warn.js";
+import { type Checkpoint, placeDerived } from "./checkpoint.js";
 import { type Dense, gemm, gemmUnpacked, int8, probed, type UseTensor } from "./dense.js";
 import { buildEmbeddings, buildEncoder, buildLayers } from "./encoder.js";
 import { ExternalWeights } from "./external-data.js";
+import type { GraphModel, GraphPart } from "./graph-model.js";
 import { type Activations, INT8_FORMAT, type Int8Tensor, int8Layout, markEqualized, writeInt8 } from "./int8.js";
 import { DataType, Graph } from "./onnx.js";
-
-/** A checkpoint whose tensors are all there, of the right shape, finite, and float32: what every graph is made from. */
-export interface Checkpoint {
-  arch: Architecture;
-  weights: Map<string, TensorRef>;
-  /** The same tensors as the checkpoint has them, in F32, F16 or BF16. */
-  original: Map<string, TensorRef>;
-  /** The safetensors files, as real paths. */
-  shards: string[];
-  /** Content that has no file because no cache could be written, by the name that stands for its path. */
-  memory: Map<string, Uint8Array>;
-  /** Whether our cache can be written. */
-  cached: boolean;
-}
-
-/**
- * Opens a checkpoint. F32 tensors stay where they lie, in the safetensors file; F16 and BF16 tensors are converted once
- * into our cache. That all weights are finite is checked once, and remembered there.
- */
-export function openCheckpoint(files: ModelFiles, arch: Architecture, warn: Warn): Checkpoint {
-  const shards = Object.keys(files.paths)
-    .filter((name) => name.endsWith(".safetensors"))
-    .map((name) => realpathSync(files.paths[name]!));
-  const weights = openWeights(shards, arch);
-  const checked: Producer = (write) => {
-    checkFinite(weights);
-    write(Buffer.from("finite\n"));
-  };
-  const cached = "path" in derive(`${sourceKey(shards, "finite", 1)}.checked`, 7, checked, warn);
-  const memory = new Map<string, Uint8Array>();
-  const checkpoint = { arch, weights, original: new Map(weights), shards, memory, cached };
-  widen(checkpoint, warn);
-  return checkpoint;
-}
-
-/** Moves every tensor that is not float32 into a derived file; `weights` then point there. */
-function widen({ weights, shards, memory }: Checkpoint, warn: Warn): void {
-  const narrow = [...weights].filter(([, tensor]) => tensor.dtype !== "F32");
-  if (narrow.length === 0) return;
-  const size = narrow.reduce((sum, [, tensor]) => sum + tensor.length * 2, 0);
-  const produce: Producer = (write) => {
-    for (const [, tensor] of narrow) for (const chunk of readTensor(tensor)) write(toFloat32(chunk, tensor.dtype));
-  };
-  const file = place(derive(`${sourceKey(shards, "float32", 1)}.f32`, size, produce, warn), "float32", memory);
-  let offset = 0;
-  for (const [name, { shape, length }] of narrow) {
-    weights.set(name, { file, dtype: "F32", shape, offset, length: length * 2 });
-    offset += length * 2;
-  }
-}
-
-/** The path of derived bytes, or the name under which they are now in `memory`. */
-function place(derived: Derived, name: string, memory: Map<string, Uint8Array>): string {
-  if ("path" in derived) return derived.path;
-  memory.set(name, derived.data);
-  return name;
-}
 
 /** The checkpoint in float32. @param mask whether one run may hold pairs of different lengths */
 export function fp32Graph(checkpoint: Checkpoint, mask: boolean): GraphModel {
@@ -92,7 +34,7 @@ export function fp16Graph(checkpoint: Checkpoint, warn: Warn): GraphModel {
         for (const chunk of readTensor(tensor)) write(toFloat16(toFloat32(chunk, tensor.dtype), name));
       }
     };
-    const file = place(derive(`${sourceKey(shards, "float16", 1)}.f16`, size, produce, warn), "float16", memory);
+    const file = placeDerived(derive(`${sourceKey(shards, "float16", 1)}.f16`, size, produce, warn), "float16", memory);
     let offset = 0;
     for (const [name, tensor] of others) {
       const length = bytesOf(tensor);
@@ -121,7 +63,7 @@ export async function int8Graph(
   const { layers, size } = int8Layout(arch);
   const name = `${sourceKey(shards, "int8", INT8_FORMAT)}.int8`;
   const derived = findDerived(name) ?? storeDerived(name, size, writeInt8(arch, weights, await observe()), warn);
-  const file = place(derived, "int8", memory);
+  const file = placeDerived(derived, "int8", memory);
   markEqualized(layers, (tensor) => readDerived(derived, tensor));
   const parts = new Map<string, Int8Tensor>([...layers.values()].flatMap((layer) => [...layer.tensors]));
   return split(checkpoint, memory.has(file) ? [] : [file], (use, add) => {

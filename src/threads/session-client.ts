@@ -1,7 +1,8 @@
 import type { MessagePort } from "node:worker_threads";
+import type { GraphModel } from "../graph/graph-model.js";
 import type { Batch } from "../runtime/batch.js";
 import type { DeviceId } from "../runtime/devices.js";
-import type { GraphModel, OpenSession, Session, SessionOptions } from "../runtime/session.js";
+import type { OpenSession, Session, SessionOptions } from "../runtime/session.js";
 import { fromPlain } from "./engine-messages.js";
 import type { FromSession, ToSession } from "./session-messages.js";
 

@@ -1,6 +1,7 @@
+import type { GraphModel } from "../graph/graph-model.js";
 import type { Batch } from "../runtime/batch.js";
 import type { DeviceId } from "../runtime/devices.js";
-import type { GraphModel, SessionOptions } from "../runtime/session.js";
+import type { SessionOptions } from "../runtime/session.js";
 import type { PlainError } from "./engine-messages.js";
 
 /** To a thread that holds one session; it answers in order. */

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { fp16Graph, fp32Graph, openCheckpoint } from "../../src/graph/model.js";
+import { openCheckpoint } from "../../src/graph/checkpoint.js";
+import type { GraphModel } from "../../src/graph/graph-model.js";
+import { fp16Graph, fp32Graph } from "../../src/graph/model.js";
 import { parseConfig } from "../../src/model/config.js";
 import { resolveModel } from "../../src/model/resolve.js";
 import { makeBatch } from "../../src/runtime/batch.js";
-import { createSession, type GraphModel } from "../../src/runtime/session.js";
+import { createSession } from "../../src/runtime/session.js";
 import { editModel, type Tensors } from "../support/checkpoint.js";
 import { openTokenizer } from "../support/engine.js";
 import { fixture, temporaryFolder } from "../support/paths.js";

@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { Engine, type ScoreRequest, type ScoreResult } from "../../src/engine/engine.js";
 import type { LoadedModel } from "../../src/engine/load.js";
-import { fp32Graph, openCheckpoint } from "../../src/graph/model.js";
+import { openCheckpoint } from "../../src/graph/checkpoint.js";
+import type { GraphModel } from "../../src/graph/graph-model.js";
+import { fp32Graph } from "../../src/graph/model.js";
 import { parseConfig } from "../../src/model/config.js";
 import { resolveModel } from "../../src/model/resolve.js";
 import type { Batch } from "../../src/runtime/batch.js";
-import { createSession, type GraphModel, type Session } from "../../src/runtime/session.js";
+import { createSession, type Session } from "../../src/runtime/session.js";
 import { PairTokenizer } from "../../src/tokenizer/tokenizer.js";
 
 /** A checkpoint's graph: with a mask, as on GPUs, or without. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { GraphModel } from "../../src/graph/graph-model.js";
 import { makeBatch } from "../../src/runtime/batch.js";
-import type { GraphModel } from "../../src/runtime/session.js";
 import { sessionThread } from "../../src/threads/session-client.js";
 import { lend } from "../../src/threads/thread-pool.js";
 import { useOwnCache } from "../support/checkpoint.js";

@@ -3,7 +3,7 @@
 //   waiting: a 1-passage request that comes among them, in batches that a session ends before its answer
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { mostWorkers } from "../dist/src/engine/load.js";
+import { mostWorkers } from "../dist/src/engine/select-device.js";
 import { loadReranker } from "../dist/src/index.js";
 import { median } from "./measure.mjs";
 import { ensureModel } from "./setup.mjs";

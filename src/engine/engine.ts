@@ -2,7 +2,7 @@ import { RerankError } from "../errors.js";
 import { makeBatch } from "../runtime/batch.js";
 import type { Session } from "../runtime/session.js";
 import type { Overflow } from "../types.js";
-import type { LoadedModel } from "./load.js";
+import type { LoadedModel } from "./loaded-model.js";
 import { type Item, Queue, type Request } from "./queue.js";
 import { type Lane, Lanes } from "./session-slots.js";
 import { splitPassage } from "./sliding-windows.js";

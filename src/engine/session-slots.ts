@@ -1,6 +1,6 @@
 import type { Session } from "../runtime/session.js";
 import type { Warn } from "../warn.js";
-import type { LoadedModel } from "./load.js";
+import type { LoadedModel } from "./loaded-model.js";
 
 /** A session and what it is doing. */
 export interface Lane {

@@ -1,15 +1,16 @@
-import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-node";
-import { RerankError, show } from "../errors.js";
+import type { InferenceSession, Tensor } from "onnxruntime-node";
+import { show } from "../errors.js";
 import type { GraphModel, GraphPart } from "../graph/graph-model.js";
 import type { Warn } from "../warn.js";
 import type { Batch } from "./batch.js";
 import { computeThreads } from "./cpu-threads.js";
 import type { DeviceId } from "./devices.js";
 import { native } from "./exit-guard.js";
+import { type BoundFeed, bindInputs, unsupportedGraph } from "./inputs.js";
+import { type Runtime, runtime } from "./onnxruntime.js";
 import { cpuKey, openPrepacked } from "./prepacked.js";
-import { disableTelemetry } from "./telemetry.js";
 
-/** Runs batches on one device. The only place that knows ONNX Runtime. */
+/** Runs batches on one device. */
 export interface Session {
   /** One logit for each row of the batch. */
   run(batch: Batch): Promise<ArrayLike<number>>;
@@ -38,38 +39,6 @@ export type OpenSession = (model: GraphModel, device: DeviceId, options?: Sessio
 export interface ProbeSession extends Session {
   /** Every output by name. */
   runAll(batch: Batch): Promise<Map<string, ArrayLike<number>>>;
-}
-
-type Runtime = typeof import("onnxruntime-node");
-
-/** What a graph's declared inputs are fed with, [values, shape]. */
-type Feed = (batch: Batch) => [values: ArrayLike<number>, shape: number[]];
-
-async function runtime(): Promise<Runtime> {
-  disableTelemetry();
-  try {
-    const ort = await native(() => import("onnxruntime-node"));
-    // What fails is thrown as well; the native log would only repeat it on stderr.
-    ort.env.logLevel = "fatal";
-    return ort;
-  } catch (cause) {
-    const intelMac = process.platform === "darwin" && process.arch === "x64";
-    throw new RerankError(
-      "DEVICE_UNAVAILABLE",
-      `onnxruntime-node has no binary that loads on ${process.platform} ${process.arch}${intelMac ? " (Intel Macs are no longer supported by it)" : ""}: ${(cause as Error).message}`,
-      { cause },
-    );
-  }
-}
-
-/** Loads the native library ahead of the first session; a failure shows there. */
-export function preloadRuntime(): void {
-  runtime().catch(() => {});
-}
-
-/** ONNX Runtime's version. */
-export async function runtimeVersion(): Promise<string> {
-  return (await runtime()).env.versions.node ?? "unknown";
 }
 
 /**
@@ -116,9 +85,9 @@ export async function createSession(
     async run(batch) {
       const logits = (await run(batch, [output]))[output]!;
       if (logits.size !== batch.rows) {
-        throw unsupported(`it gives ${logits.size} outputs for ${batch.rows} pairs; one logit for each is needed`);
+        throw unsupportedGraph(`it gives ${logits.size} outputs for ${batch.rows} pairs; one logit for each is needed`);
       }
-      if (logits.type !== "float32") throw unsupported(`its logits are ${logits.type}; float32 is needed`);
+      if (logits.type !== "float32") throw unsupportedGraph(`its logits are ${logits.type}; float32 is needed`);
       return logits.data as Float32Array;
     },
     async runAll(batch) {
@@ -184,73 +153,9 @@ function sessionOptions(
   };
 }
 
-/** Large enough to silence a padded token, small enough for half precision. */
-const MASKED = -30000;
-
-const FEEDS: Record<string, Feed> = {
-  input_ids: (batch) => [batch.ids, [batch.rows, batch.length]],
-  attention_mask: (batch) => [
-    perToken(batch, (row, position) => (position < batch.lengths[row]! ? 1 : 0)),
-    [batch.rows, batch.length],
-  ],
-  token_type_ids: (batch) => [
-    perToken(batch, (row, position) =>
-      position >= batch.firstSegments[row]! && position < batch.lengths[row]! ? 1 : 0,
-    ),
-    [batch.rows, batch.length],
-  ],
-  attention_bias: (batch) => [
-    perToken(batch, (row, position) => (position < batch.lengths[row]! ? 0 : MASKED)),
-    [batch.rows, 1, 1, batch.length],
-  ],
-};
-
-function perToken(batch: Batch, value: (row: number, position: number) => number): Float32Array {
-  const out = new Float32Array(batch.rows * batch.length);
-  for (let row = 0, i = 0; row < batch.rows; row++) {
-    for (let position = 0; position < batch.length; position++) out[i++] = value(row, position);
-  }
-  return out;
-}
-
-type BoundFeed = (ort: Runtime, batch: Batch) => Tensor;
-
-/** @param made outputs of earlier graphs, which need no feed */
-function bindInputs(session: InferenceSession, made: ReadonlySet<string>): [string, BoundFeed][] {
-  const fed = session.inputMetadata.filter(({ name }) => !made.has(name));
-  return fed.map((input): [string, BoundFeed] => {
-    const feed = FEEDS[input.name];
-    const type = input.isTensor ? input.type : undefined;
-    if (!feed || (type !== "int64" && type !== "int32" && type !== "float32")) {
-      const known = Object.keys(FEEDS).join(", ");
-      throw unsupported(`its input ${show(input.name)} (${type}) is none of ${known} as int64, int32 or float32`);
-    }
-    return [
-      input.name,
-      (ort, batch) => {
-        const [values, shape] = feed(batch);
-        return toTensor(ort, type, values, shape);
-      },
-    ];
-  });
-}
-
-function toTensor(ort: Runtime, type: "int64" | "int32" | "float32", values: ArrayLike<number>, shape: number[]) {
-  let tensor: TypedTensor<"int64" | "int32" | "float32">;
-  if (type === "int64") tensor = new ort.Tensor(type, BigInt64Array.from(values as number[], BigInt), shape);
-  else if (type === "int32") {
-    tensor = new ort.Tensor(type, values instanceof Int32Array ? values : Int32Array.from(values), shape);
-  } else tensor = new ort.Tensor(type, values instanceof Float32Array ? values : Float32Array.from(values), shape);
-  return tensor;
-}
-
 function logitsOutput(session: InferenceSession): string {
   const names = session.outputNames;
   const output = names.includes("logits") ? "logits" : names.length === 1 ? names[0] : undefined;
-  if (output === undefined) throw unsupported(`its outputs are ${names.map(show).join(", ")}; "logits" is needed`);
+  if (output === undefined) throw unsupportedGraph(`its outputs are ${names.map(show).join(", ")}; "logits" is needed`);
   return output;
-}
-
-function unsupported(what: string): RerankError {
-  return new RerankError("MODEL_UNSUPPORTED", `This ONNX model is no cross-encoder that can be run here: ${what}.`);
 }

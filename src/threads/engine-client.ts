@@ -1,5 +1,5 @@
 import type { ScoreResult } from "../engine/engine.js";
-import type { LoadSpec } from "../engine/load.js";
+import type { LoadSpec } from "../engine/loaded-model.js";
 import { abortedError, RerankError } from "../errors.js";
 import type { Job } from "../request.js";
 import { disableTelemetry } from "../runtime/telemetry.js";

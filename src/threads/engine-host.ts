@@ -1,5 +1,6 @@
 import { Engine, type ScoreRequest } from "../engine/engine.js";
-import { type LoadSpec, loadModel, type Sessions } from "../engine/load.js";
+import { loadModel } from "../engine/load.js";
+import type { LoadSpec, Sessions } from "../engine/loaded-model.js";
 import { type FromEngine, plainError, type ToEngine } from "./engine-messages.js";
 
 /**

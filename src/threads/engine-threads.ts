@@ -1,5 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
-import type { LoadSpec } from "../engine/load.js";
+import type { LoadSpec } from "../engine/loaded-model.js";
 import type { FromEngine, Port, ToEngine } from "./engine-messages.js";
 import type { WorkerData } from "./engine-worker.js";
 import { Thread } from "./thread.js";

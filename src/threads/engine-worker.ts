@@ -1,5 +1,5 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import type { LoadSpec } from "../engine/load.js";
+import type { LoadSpec } from "../engine/loaded-model.js";
 import { useExitState } from "../runtime/exit-guard.js";
 import type { OpenSession } from "../runtime/session.js";
 import { serveEngine } from "./engine-host.js";

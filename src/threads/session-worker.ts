@@ -1,7 +1,8 @@
 import { platform, setPriority } from "node:os";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { useExitState } from "../runtime/exit-guard.js";
-import { createSession, preloadRuntime, type Session } from "../runtime/session.js";
+import { preloadRuntime } from "../runtime/onnxruntime.js";
+import { createSession, type Session } from "../runtime/session.js";
 import { plainError } from "./engine-messages.js";
 import type { FromSession, ToSession } from "./session-messages.js";
 import type { ThreadData } from "./thread.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
-import type { LoadedModel } from "../../src/engine/load.js";
+import type { LoadedModel } from "../../src/engine/loaded-model.js";
 import { RerankError, type RerankErrorCode } from "../../src/errors.js";
 import type { Batch } from "../../src/runtime/batch.js";
 import type { PairTokenizer } from "../../src/tokenizer/tokenizer.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
-import type { LoadedModel } from "../../src/engine/load.js";
+import type { LoadedModel } from "../../src/engine/loaded-model.js";
 import type { PairTokenizer } from "../../src/tokenizer/tokenizer.js";
 import { EngineRun, FakeSession, loadedModel, openTokenizer } from "../support/engine.js";
 import { fixture } from "../support/paths.js";

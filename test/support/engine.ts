@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { Engine, type ScoreRequest, type ScoreResult } from "../../src/engine/engine.js";
-import type { LoadedModel } from "../../src/engine/load.js";
+import type { LoadedModel } from "../../src/engine/loaded-model.js";
 import { openCheckpoint } from "../../src/graph/checkpoint.js";
 import type { GraphModel } from "../../src/graph/graph-model.js";
 import { fp32Graph } from "../../src/graph/model.js";

@@ -5,7 +5,7 @@ import { derivedCacheDir } from "../../cache/derived.js";
 import { RerankError } from "../../errors.js";
 import { hubCacheDir, hubEnvironment } from "../../model/hub/environment.js";
 import { resolveModel } from "../../model/resolve.js";
-import { runtimeVersion } from "../../runtime/session.js";
+import { runtimeVersion } from "../../runtime/onnxruntime.js";
 import type { Device } from "../../types.js";
 import { columns, defineCommand } from "../command.js";
 import { type Io, paint } from "../io.js";

@@ -9,6 +9,8 @@ export type RerankErrorCode =
   | "INPUT_INVALID"
   | "OPTION_INVALID"
   | "REMOTE_FAILED"
+  | "OVERLOADED"
+  | "TIMEOUT"
   | "ABORTED"
   | "DISPOSED";
 
@@ -26,6 +28,19 @@ export class RerankError extends Error {
 /** The error of a call whose signal has fired; the signal's reason becomes its cause. */
 export function abortedError(signal: AbortSignal): RerankError {
   return new RerankError("ABORTED", "The call was aborted by its signal.", { cause: signal.reason });
+}
+
+/** The error of a call that took longer than its `timeout`. */
+export function timeoutError(milliseconds: number): RerankError {
+  return new RerankError(
+    "TIMEOUT",
+    `The call took longer than its timeout of ${milliseconds} ms; send fewer passages, or allow it more time.`,
+  );
+}
+
+/** The error of a call on a reranker that has been disposed of. */
+export function disposedError(): RerankError {
+  return new RerankError("DISPOSED", "This reranker has been disposed; make a new one.");
 }
 
 /** A short printable form of a bad value, for error messages. */

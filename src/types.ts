@@ -101,15 +101,47 @@ export interface ScoreOptions {
   normalize?: boolean;
   /** Rejects the call with `ABORTED` and takes its remaining pairs out of the queue. */
   signal?: AbortSignal;
+  /**
+   * Milliseconds that the call may take, a first load included; then it rejects with `TIMEOUT` and its remaining pairs
+   * leave the queue. The load goes on for later calls. From 1 to 2147483647. @default none
+   */
+  timeout?: number;
   /** Called after each batch with the number of passages scored so far and their total. */
   onProgress?: (done: number, total: number) => void;
+  /** Called once, when all passages have been scored. */
+  onStats?: (stats: ScoreStats) => void;
+}
+
+/** What a call took. The times are in milliseconds; they overlap, and do not hold the load of the model. */
+export interface ScoreStats {
+  /** Pairs of a query and a passage that were scored. */
+  pairs: number;
+  /** Tokens that the model read: special tokens included, padding not. `undefined` for a remote engine. */
+  tokens: number | undefined;
+  /** Passages that were cut, so that their end was not read. `undefined` for a remote engine. */
+  truncated: number | undefined;
+  /** From the call's arrival to its first batch, without tokenization: it waited for other calls. 0 for a remote engine. */
+  queueMs: number;
+  /** Time in which its texts were tokenized. 0 for a remote engine. */
+  tokenizeMs: number;
+  /** Time in which at least one of its batches was running; for a remote engine, from the first request to the last answer. */
+  inferenceMs: number;
 }
 
 export interface RankOptions extends ScoreOptions {
-  /** Keep this many documents at most. A positive integer. @default all */
+  /** Keep this many documents at most, the first ones of the order. A positive integer. @default all */
   topN?: number;
   /** Drop documents whose returned score is below this value (inclusive: an equal score stays). @default none */
   scoreThreshold?: number;
+  /**
+   * The first stage's scores, one for each document, on any scale (cosine similarity, BM25). With them the order blends
+   * both opinions: both kinds of scores are standardized over these documents, and
+   * `(1 - retrievalWeight) * model + retrievalWeight * retrieval` decides. The returned `score`, and so the threshold,
+   * stays the model's own. @default none: the model alone decides
+   */
+  retrievalScores?: readonly number[];
+  /** Weight of `retrievalScores`, from 0 (none) to 1 (they alone). @default 0.5 */
+  retrievalWeight?: number;
 }
 
 /** A document to rank: its text, or an object that has it in `text`. */
@@ -139,7 +171,7 @@ export interface Reranker {
   computeScore(pairs: readonly (readonly [string, string])[], options?: ScoreOptions): Promise<number[]>;
   /** Score passages against one query, in input order: raw logits by default. */
   score(query: string, passages: readonly string[], options?: ScoreOptions): Promise<number[]>;
-  /** Rank documents, ordered by descending score, ties by lower index. */
+  /** Rank documents, ordered by descending score (unless `retrievalScores` have a say), ties by lower index. */
   rank<T extends RerankDocument>(
     query: string,
     documents: readonly T[],

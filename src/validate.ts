@@ -1,4 +1,4 @@
-import { abortedError, RerankError, show } from "./errors.js";
+import { RerankError, show } from "./errors.js";
 import type { LoadOptions, RankOptions, RerankDocument, RerankerOptions, ScoreOptions } from "./types.js";
 
 /** Checks one option's value: returns what was expected when the value is wrong, else `undefined`. */
@@ -14,6 +14,13 @@ export const isText: OptionCheck = (value) =>
 export const isPositiveInteger: OptionCheck = (value) =>
   Number.isSafeInteger(value) && Number(value) > 0 ? undefined : "a positive integer";
 export const isFiniteNumber: OptionCheck = (value) => (Number.isFinite(value) ? undefined : "a finite number");
+/** What a timer can wait. */
+export const isMilliseconds: OptionCheck = (value) =>
+  Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) < 2 ** 31
+    ? undefined
+    : "an integer from 1 to 2147483647, in milliseconds";
+export const isWeight: OptionCheck = (value) =>
+  typeof value === "number" && value >= 0 && value <= 1 ? undefined : "a number from 0 to 1";
 export const isAbortSignal: OptionCheck = (value) =>
   value instanceof AbortSignal ? undefined : "an AbortSignal (AbortController's signal)";
 export const isOneOf =
@@ -76,7 +83,9 @@ export const loadOptionChecks: OptionChecks<LoadOptions> = { signal: isAbortSign
 export const scoreOptionChecks: OptionChecks<ScoreOptions> = {
   normalize: isBoolean,
   signal: isAbortSignal,
+  timeout: isMilliseconds,
   onProgress: isFunction,
+  onStats: isFunction,
 };
 
 /** Checks of `RankOptions`, for {@link checkOptions}. */
@@ -84,7 +93,35 @@ export const rankOptionChecks: OptionChecks<RankOptions> = {
   ...scoreOptionChecks,
   topN: isPositiveInteger,
   scoreThreshold: isFiniteNumber,
+  retrievalScores: () => undefined, // input, see checkRetrieval
+  retrievalWeight: isWeight,
 };
+
+/**
+ * @param count How many documents are to be ranked.
+ * @throws RerankError `INPUT_INVALID` unless the first stage's scores are finite numbers, one for each document;
+ * `OPTION_INVALID` for a weight without scores.
+ */
+export function checkRetrieval({ retrievalScores, retrievalWeight }: RankOptions, count: number): void {
+  if (retrievalScores === undefined) {
+    if (retrievalWeight === undefined) return;
+    throw new RerankError(
+      "OPTION_INVALID",
+      "rank: retrievalWeight is the weight of retrievalScores, which are missing.",
+    );
+  }
+  const scores = entries("retrievalScores", retrievalScores);
+  if (scores.length !== count) {
+    throw new RerankError(
+      "INPUT_INVALID",
+      `The retrievalScores must be one for each document: got ${scores.length} for ${count} documents.`,
+    );
+  }
+  for (const [index, score] of scores) {
+    if (Number.isFinite(score)) continue;
+    throw new RerankError("INPUT_INVALID", `Retrieval score ${index} must be a finite number, got ${show(score)}.`);
+  }
+}
 
 /** @throws RerankError `INPUT_INVALID` unless the query is a string. The empty string is scored like any other. */
 export function checkQuery(query: unknown): asserts query is string {
@@ -130,11 +167,6 @@ export function checkPairs(pairs: unknown): asserts pairs is readonly (readonly 
       continue;
     throw new RerankError("INPUT_INVALID", `Pair ${index} must be [query, passage], two strings, got ${show(pair)}.`);
   }
-}
-
-/** @throws RerankError `ABORTED` when the signal has fired; its reason becomes the cause. */
-export function checkNotAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw abortedError(signal);
 }
 
 // Array.from visits the holes of sparse arrays too, as undefined.

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { commands } from "../src/cli/cli.js";
 import type { RerankErrorCode } from "../src/errors.js";
 import { remoteOptionChecks } from "../src/remote/options.js";
-import { rerankerOptionChecks } from "../src/validate.js";
+import { rankOptionChecks, rerankerOptionChecks } from "../src/validate.js";
 import { repoRoot } from "./support/paths.js";
 
 const readme = readFileSync(join(repoRoot, "README.md"), "utf8");
@@ -52,6 +52,8 @@ test("the README names every option, error code and command", () => {
     INPUT_INVALID: true,
     OPTION_INVALID: true,
     REMOTE_FAILED: true,
+    OVERLOADED: true,
+    TIMEOUT: true,
     ABORTED: true,
     DISPOSED: true,
   };
@@ -61,6 +63,7 @@ test("the README names every option, error code and command", () => {
     ...Object.keys(codes),
     ...Object.keys(rerankerOptionChecks),
     ...Object.keys(remoteOptionChecks),
+    ...Object.keys(rankOptionChecks),
   ]) {
     assert.ok(named.has(name), name);
   }

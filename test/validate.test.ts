@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
-  checkNotAborted,
   checkOptions,
   checkPairs,
   checkPassages,
   checkQuery,
+  checkRetrieval,
   documentTexts,
   isOnePair,
   rankOptionChecks,
@@ -42,7 +42,10 @@ describe("checkOptions", () => {
     scoreThreshold: [Number.NaN, Number.NEGATIVE_INFINITY, "0.5", null],
     normalize: ["yes", 1, null],
     signal: [{}, true, new AbortController()],
+    timeout: [0, -1, 1.5, 2 ** 31, Number.POSITIVE_INFINITY, "100", null],
     onProgress: ["log", {}],
+    onStats: ["log", {}],
+    retrievalWeight: [-0.1, 1.1, Number.NaN, "0.5", null],
   })) {
     it(`refuses wrong values of ${name} and echoes them`, () => {
       for (const value of values) {
@@ -121,10 +124,25 @@ describe("input checks", () => {
     assert.equal(isOnePair([]), false);
   });
 
-  it("turns a fired signal into ABORTED with the reason as cause", () => {
-    checkNotAborted(undefined);
-    checkNotAborted(new AbortController().signal);
-    const reason = new Error("enough");
-    assert.throws(() => checkNotAborted(AbortSignal.abort(reason)), { code: "ABORTED", cause: reason });
+  it("takes one finite retrieval score for each document, and no weight without them", () => {
+    checkRetrieval({}, 2);
+    checkRetrieval({ retrievalScores: [0.5, -3], retrievalWeight: 0 }, 2);
+    checkRetrieval({ retrievalScores: [] }, 0);
+    const bad: unknown[] = [
+      [1],
+      [1, 2, 3],
+      [1, Number.NaN],
+      [1, Number.POSITIVE_INFINITY],
+      [1, "2"],
+      "12",
+      new Array(2),
+    ];
+    for (const retrievalScores of bad) {
+      assert.throws(
+        () => checkRetrieval({ retrievalScores: retrievalScores as number[] }, 2),
+        invalidInput(/etrieval/),
+      );
+    }
+    assert.throws(() => checkRetrieval({ retrievalWeight: 0.5 }, 2), invalidOption(/retrievalScores/));
   });
 });

@@ -1,8 +1,9 @@
 import { RerankError } from "../errors.js";
 import { makeBatch } from "../runtime/batch.js";
 import type { Session } from "../runtime/session.js";
-import type { Overflow } from "../types.js";
+import type { Overflow, ScoreStats } from "../types.js";
 import type { LoadedModel } from "./loaded-model.js";
+import { RequestMeter } from "./meter.js";
 import { type Item, Queue, type Request } from "./queue.js";
 import { type Lane, Lanes } from "./session-slots.js";
 import { splitPassage } from "./sliding-windows.js";
@@ -11,10 +12,10 @@ import { splitPassage } from "./sliding-windows.js";
 export interface ScoreRequest {
   id: number;
   /** Distinct queries. */
-  queries: string[];
+  queries: readonly string[];
   passages: string[];
   /** For each passage the index of its query; `undefined` when there is one query for all. */
-  queryOf: number[] | undefined;
+  queryOf: readonly number[] | undefined;
   maxLength: number;
   overflow: Overflow;
 }
@@ -26,6 +27,8 @@ export interface ScoreResult {
   logits: number[];
   /** For each index the character range of the best window, with `overflow: "max-passage"`. */
   spans: [number, number][] | undefined;
+  /** With the last scores of a request. */
+  stats: ScoreStats | undefined;
 }
 
 export interface EngineEvents {
@@ -82,8 +85,10 @@ export class Engine {
       remaining: passages.length,
       unread: passages.length,
       best: new Map(),
+      meter: new RequestMeter(passages.length),
       next: () => {
         if (index >= passages.length) return undefined;
+        const start = performance.now();
         try {
           const query = queryOf?.[index] ?? 0;
           if (!queryIds.has(query)) queryIds.set(query, this.model.tokenizer.encode(queries[query]!, maxLength));
@@ -94,6 +99,7 @@ export class Engine {
         } finally {
           index++;
           request.unread--;
+          request.meter.tokenized(performance.now() - start);
         }
       },
     };
@@ -105,12 +111,13 @@ export class Engine {
     const { tokenizer } = this.model;
     const { maxLength, overflow } = score;
     const text = score.passages[index]!;
+    const room = maxLength - tokenizer.specialTokensPerPair - Math.min(query.length, Math.floor((maxLength * 3) / 4));
     if (overflow === "truncate") {
-      const pair = tokenizer.pair(query, tokenizer.encode(text, maxLength), maxLength);
-      return [{ request, index, pair, span: undefined }];
+      const ids = tokenizer.encode(text, maxLength);
+      if (ids.length > room) request.meter.truncated++;
+      return [{ request, index, pair: tokenizer.pair(query, ids, maxLength), span: undefined }];
     }
     const ids = tokenizer.encode(text);
-    const room = maxLength - tokenizer.specialTokensPerPair - Math.min(query.length, Math.floor((maxLength * 3) / 4));
     const windows = splitPassage(text, ids, Math.max(1, room), (part) => tokenizer.encode(part));
     request.remaining += windows.length - 1;
     request.best.set(index, { left: windows.length, logit: Number.NEGATIVE_INFINITY, span: windows[0]!.span });
@@ -149,9 +156,13 @@ export class Engine {
     if (items.length === 0) return;
     const pairs = items.map((item) => item.pair);
     let logits: ArrayLike<number>;
+    const meters = new Set(items.map(({ request }) => request.meter));
+    for (const meter of meters) meter.begin();
     try {
       logits = await session.run(makeBatch(pairs, this.model.tokenizer.padId, this.model.vocab));
+      for (const meter of meters) meter.end();
     } catch (error) {
+      for (const meter of meters) meter.end();
       const outOfMemory = isOutOfMemory(error);
       if (outOfMemory) this.budget = Math.max(1, Math.floor(this.budget / 2));
       if (items.length === 1) return this.fail(items[0]!.request, inferenceError(error, outOfMemory));
@@ -167,11 +178,18 @@ export class Engine {
     for (const [row, item] of items.entries()) {
       const { request } = item;
       request.remaining--;
+      request.meter.tokens += item.pair.ids.length;
       const logit = logits[row]!;
       if (!Number.isFinite(logit)) this.fail(request, notFinite(logit));
       const found = this.keepBest(item, logit);
       if (!found) continue;
-      const result = results.get(request) ?? { id: request.id, indices: [], logits: [], spans: item.span && [] };
+      const result = results.get(request) ?? {
+        id: request.id,
+        indices: [],
+        logits: [],
+        spans: item.span && [],
+        stats: undefined,
+      };
       result.indices.push(item.index);
       result.logits.push(found.logit);
       if (found.span) result.spans?.push(found.span);
@@ -179,7 +197,10 @@ export class Engine {
     }
     for (const [request, result] of results) {
       if (!this.queue.has(request.id)) continue;
-      if (request.remaining === 0) this.queue.remove(request.id);
+      if (request.remaining === 0) {
+        this.queue.remove(request.id);
+        result.stats = request.meter.stats();
+      }
       this.events.result(result);
     }
   }

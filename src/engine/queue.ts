@@ -1,4 +1,5 @@
 import type { EncodedPair } from "../tokenizer/tokenizer.js";
+import type { RequestMeter } from "./meter.js";
 
 /** One pair, or one window of it, waiting for inference. */
 export interface Item {
@@ -25,6 +26,7 @@ export interface Request {
   remaining: number;
   /** Passages that have several windows, by index, with the best window so far. */
   readonly best: Map<number, Best>;
+  readonly meter: RequestMeter;
 }
 
 /** The best window of a passage so far. */

@@ -1,5 +1,12 @@
 import { RerankError, show } from "../errors.js";
-import { isOneOf, isPositiveInteger, isText, type OptionCheck, type OptionChecks } from "../validate.js";
+import {
+  isMilliseconds,
+  isOneOf,
+  isPositiveInteger,
+  isText,
+  type OptionCheck,
+  type OptionChecks,
+} from "../validate.js";
 
 /** Options of `remoteReranker`. */
 export interface RemoteOptions {
@@ -53,8 +60,7 @@ export const remoteOptionChecks: OptionChecks<RemoteOptions> = {
   apiKey: isText,
   headers: isRecord,
   body: isRecord,
-  timeout: (value) =>
-    isPositiveInteger(value) || Number(value) > 2 ** 31 - 1 ? "an integer from 1 to 2147483647" : undefined,
+  timeout: isMilliseconds,
   maxRetries: (value) => (value === 0 ? undefined : isPositiveInteger(value) && "an integer from 0 up"),
   maxBatch: isPositiveInteger,
   concurrency: isPositiveInteger,

@@ -1,8 +1,8 @@
-import { abortedError, RerankError } from "../errors.js";
-import type { Job } from "../request.js";
-import { RerankerCalls, type Scored } from "../rerankers/base.js";
-import type { LoadOptions, Reranker, RerankerInfo, ScoreOptions } from "../types.js";
-import { checkNotAborted, checkOptions, loadOptionChecks } from "../validate.js";
+import { disposedError } from "../errors.js";
+import { emptyResult, type ScoreRequest, type ScoreResult } from "../request.js";
+import { BaseReranker, type RunOptions } from "../rerankers/base.js";
+import type { Reranker, RerankerInfo } from "../types.js";
+import { checkOptions } from "../validate.js";
 import { type Engine, type EngineOptions, findEngine } from "./apis.js";
 import type { HttpOptions } from "./http.js";
 import { parseUrl, type RemoteOptions, remoteOptionChecks, requestHeaders } from "./options.js";
@@ -28,7 +28,7 @@ export function remoteReranker(options: RemoteOptions): Reranker {
   );
 }
 
-class RemoteReranker extends RerankerCalls {
+class RemoteReranker extends BaseReranker {
   readonly #options: EngineOptions;
   readonly #http: HttpOptions;
   readonly #concurrency: number;
@@ -49,9 +49,8 @@ class RemoteReranker extends RerankerCalls {
     return this.#info;
   }
 
-  async load(options: LoadOptions = {}): Promise<void> {
-    checkOptions("load", options, loadOptionChecks);
-    await this.#call(options.signal, () => this.#connect());
+  protected open(signal: AbortSignal | undefined): Promise<unknown> {
+    return this.#call(signal, () => this.#connect());
   }
 
   async dispose(): Promise<void> {
@@ -59,12 +58,13 @@ class RemoteReranker extends RerankerCalls {
     for (const call of this.#calls) call.abort(disposedError());
   }
 
-  protected run(job: Job, { signal, onProgress }: ScoreOptions): Promise<Scored> {
-    const { queries, passages } = job;
+  protected run(request: ScoreRequest, { signal, onProgress }: RunOptions): Promise<ScoreResult> {
+    const { queries, passages } = request;
     return this.#call(signal, async (callSignal) => {
-      if (passages.length === 0) return { scores: [], kind: "logit" };
+      if (passages.length === 0) return emptyResult();
       const engine = await this.#connect();
-      const batches = cutBatches(job, engine.maxBatch);
+      const start = performance.now();
+      const batches = cutBatches(request, engine.maxBatch);
       const scores = new Array<number>(passages.length);
       let done = 0;
       const lane = async () => {
@@ -77,7 +77,9 @@ class RemoteReranker extends RerankerCalls {
         }
       };
       await Promise.all(Array.from({ length: Math.min(this.#concurrency, batches.length) }, lane));
-      return { scores, kind: engine.scores };
+      const inferenceMs = performance.now() - start;
+      const unknown = { tokens: undefined, truncated: undefined, queueMs: 0, tokenizeMs: 0 };
+      return { scores, kind: engine.scores, stats: { pairs: passages.length, ...unknown, inferenceMs } };
     });
   }
 
@@ -96,12 +98,12 @@ class RemoteReranker extends RerankerCalls {
     return this.#engine;
   }
 
-  /** Runs work under a signal of its own, which fires when the caller aborts, we are disposed, or the work fails. */
+  /** Runs work under a signal of its own, which fires when the caller's does, we are disposed, or the work fails. */
   async #call<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     if (this.#disposed) throw disposedError();
-    checkNotAborted(signal);
+    signal?.throwIfAborted();
     const call = new AbortController();
-    const abort = () => call.abort(signal && abortedError(signal));
+    const abort = () => call.abort(signal?.reason);
     this.#calls.add(call);
     signal?.addEventListener("abort", abort, { once: true });
     try {
@@ -124,7 +126,7 @@ interface RemoteBatch {
 }
 
 /** A request has one query, so that the passages of each go together; the last batch comes first, for `pop()`. */
-function cutBatches({ queries, passages, queryOf }: Job, size: number): RemoteBatch[] {
+function cutBatches({ queries, passages, queryOf }: ScoreRequest, size: number): RemoteBatch[] {
   const groups = queries.map((): number[] => []);
   for (const index of passages.keys()) groups[queryOf?.[index] ?? 0]!.push(index);
   const batches: RemoteBatch[] = [];
@@ -134,8 +136,4 @@ function cutBatches({ queries, passages, queryOf }: Job, size: number): RemoteBa
     }
   }
   return batches.reverse();
-}
-
-function disposedError(): RerankError {
-  return new RerankError("DISPOSED", "This reranker has been disposed; make a new one with remoteReranker().");
 }

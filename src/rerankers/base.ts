@@ -1,5 +1,5 @@
 import { RerankError } from "../errors.js";
-import type { Job } from "../request.js";
+import type { ScoreRequest, ScoreResult } from "../request.js";
 import type {
   LoadOptions,
   RankedDocument,
@@ -14,30 +14,39 @@ import {
   checkPairs,
   checkPassages,
   checkQuery,
+  checkRetrieval,
   documentTexts,
   isOnePair,
+  loadOptionChecks,
   rankOptionChecks,
   scoreOptionChecks,
 } from "../validate.js";
+import { blend } from "./blending.js";
+import { withinLimits } from "./limits.js";
 import { rankScores, sigmoid } from "./ranking.js";
 
-/** What a job gave, in the order of its passages. */
-export interface Scored {
-  scores: ArrayLike<number>;
-  /** Logits, or what the sigmoid has made of them. */
-  kind: "logit" | "sigmoid";
-  /** With `overflow: "max-passage"` the best window of each passage. */
-  spans?: readonly ([number, number] | undefined)[];
+/** What `run` may need of a call's options. */
+export interface RunOptions {
+  /** Fires when nobody waits for the result any more; its reason is the error that the caller gets. */
+  signal: AbortSignal | undefined;
+  onProgress: ScoreOptions["onProgress"];
 }
 
 /** The calls of every reranker, local or remote: checks what comes in, has it scored, and turns scores into answers. */
-export abstract class RerankerCalls implements Reranker {
+export abstract class BaseReranker implements Reranker {
   abstract readonly info: RerankerInfo | undefined;
-  abstract load(options?: LoadOptions): Promise<void>;
   abstract dispose(): Promise<void>;
 
-  /** Scores a job, whose arrays are no caller's. */
-  protected abstract run(job: Job, options: ScoreOptions): Promise<Scored>;
+  /** Makes everything ready for `run`. */
+  protected abstract open(signal: AbortSignal | undefined): Promise<unknown>;
+
+  /** Scores a request, whose arrays are no caller's. */
+  protected abstract run(request: ScoreRequest, options: RunOptions): Promise<ScoreResult>;
+
+  async load(options: LoadOptions = {}): Promise<void> {
+    checkOptions("load", options, loadOptionChecks);
+    await withinLimits(options, (signal) => this.open(signal));
+  }
 
   computeScore(pair: readonly [string, string], options?: ScoreOptions): Promise<number>;
   computeScore(pairs: readonly (readonly [string, string])[], options?: ScoreOptions): Promise<number[]>;
@@ -46,23 +55,24 @@ export abstract class RerankerCalls implements Reranker {
     options: ScoreOptions = {},
   ): Promise<number | number[]> {
     checkOptions("computeScore", options, scoreOptionChecks);
+    const { normalize = false } = options;
     const one = isOnePair(pairs);
     const list = one ? [pairs] : pairs;
     checkPairs(list);
     const queries = [...new Set(list.map(([query]) => query))];
     const indexOf = new Map(queries.map((query, index) => [query, index]));
     const queryOf = list.map(([query]) => indexOf.get(query)!);
-    const scored = await this.run({ queries, passages: list.map(([, passage]) => passage), queryOf }, options);
-    const scores = convert(scored, options.normalize ?? false);
+    const result = await this.#run({ queries, passages: list.map(([, passage]) => passage), queryOf }, options);
+    const scores = convert(result, normalize);
     return one ? scores[0]! : scores;
   }
 
   async score(query: string, passages: readonly string[], options: ScoreOptions = {}): Promise<number[]> {
     checkOptions("score", options, scoreOptionChecks);
+    const { normalize = false } = options;
     checkQuery(query);
     checkPassages(passages);
-    const scored = await this.run({ queries: [query], passages: [...passages] }, options);
-    return convert(scored, options.normalize ?? false);
+    return convert(await this.#run({ queries: [query], passages: [...passages] }, options), normalize);
   }
 
   async rank<T extends RerankDocument>(
@@ -73,25 +83,36 @@ export abstract class RerankerCalls implements Reranker {
     checkOptions("rank", options, rankOptionChecks);
     checkQuery(query);
     const passages = documentTexts(documents);
+    checkRetrieval(options, passages.length);
     const given = [...documents];
-    const scored = await this.run({ queries: [query], passages }, options);
-    const { topN, scoreThreshold, normalize = true } = options;
+    const { topN, scoreThreshold, normalize = true, retrievalWeight = 0.5 } = options;
+    const retrieval = options.retrievalScores && [...options.retrievalScores];
+    const result = await this.#run({ queries: [query], passages }, options);
+    const order = retrieval && blend(convert(result, false), retrieval, retrievalWeight);
     const ranked =
-      scored.kind === "logit"
-        ? rankScores(scored.scores, { topN, scoreThreshold, normalize })
-        : rankScores(convert(scored, normalize), { topN, scoreThreshold, normalize: false });
+      result.kind === "logit"
+        ? rankScores(result.scores, { order, topN, scoreThreshold, normalize })
+        : rankScores(convert(result, normalize), { order, topN, scoreThreshold, normalize: false });
     return ranked.map(({ index, score }) => {
-      const span = scored.spans?.[index];
-      return { index, score, document: given[index]!, ...(span && { span }) };
+      const span = result.spans?.[index];
+      return { index, score, document: given[index]!, ...(span && { span: [...span] }) };
     });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
+
+  /** Reads the options before anything is waited for: the caller may use the object again. */
+  async #run(request: ScoreRequest, options: ScoreOptions): Promise<ScoreResult> {
+    const { onProgress, onStats } = options;
+    const result = await withinLimits(options, (signal) => this.run(request, { signal, onProgress }));
+    onStats?.(result.stats);
+    return result;
+  }
 }
 
-function convert({ scores, kind }: Scored, normalize: boolean): number[] {
+function convert({ scores, kind }: ScoreResult, normalize: boolean): number[] {
   if (normalize === (kind === "sigmoid")) return Array.from(scores);
   return Array.from(scores, normalize ? sigmoid : logit);
 }
@@ -103,6 +124,6 @@ function logit(score: number): number {
   throw new RerankError(
     "REMOTE_FAILED",
     `The engine returned the normalized score ${score}, which has lost its logit; ` +
-      "ask for normalize: true, or use an engine that returns raw scores (Text Embeddings Inference).",
+      "ask for normalize: true without retrievalScores, or use an engine that returns raw scores (Text Embeddings Inference).",
   );
 }

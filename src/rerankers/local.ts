@@ -1,11 +1,11 @@
-import { abortedError, RerankError, show } from "../errors.js";
+import { disposedError, RerankError, show } from "../errors.js";
 import { resolveModel } from "../model/resolve.js";
-import type { Job } from "../request.js";
+import { emptyResult, type ScoreRequest, type ScoreResult } from "../request.js";
 import { EngineClient } from "../threads/engine-client.js";
-import type { DownloadProgress, LoadOptions, Reranker, RerankerInfo, RerankerOptions, ScoreOptions } from "../types.js";
-import { checkNotAborted, checkOptions, loadOptionChecks, rerankerOptionChecks } from "../validate.js";
+import type { DownloadProgress, Reranker, RerankerInfo, RerankerOptions } from "../types.js";
+import { checkOptions, rerankerOptionChecks } from "../validate.js";
 import { emitWarning } from "../warn.js";
-import { RerankerCalls, type Scored } from "./base.js";
+import { BaseReranker, type RunOptions } from "./base.js";
 
 /** The model of whoever is told nothing else. */
 export const DEFAULT_MODEL = "BAAI/bge-reranker-base";
@@ -76,8 +76,8 @@ export class EngineSource implements EngineLease {
   }
 }
 
-/** The `Reranker` of local inference: its jobs go to an engine of this process. */
-export class LocalReranker extends RerankerCalls {
+/** The `Reranker` of local inference: its requests go to an engine of this process. */
+export class LocalReranker extends BaseReranker {
   #info: RerankerInfo | undefined;
   readonly #options: RerankerOptions;
   readonly #lease: EngineLease;
@@ -111,42 +111,33 @@ export class LocalReranker extends RerankerCalls {
     return this.#info;
   }
 
-  async load(options: LoadOptions = {}): Promise<void> {
-    checkOptions("load", options, loadOptionChecks);
-    await this.#engine(options.signal);
-  }
-
   dispose(): Promise<void> {
     this.#disposed ??= this.#lease.close();
     this.#running?.endJobs(this, disposedError());
     return this.#disposed;
   }
 
-  protected async run(job: Job, { signal, onProgress }: ScoreOptions): Promise<Scored> {
+  protected async run(request: ScoreRequest, { signal, onProgress }: RunOptions): Promise<ScoreResult> {
     this.#checkUsable();
-    checkNotAborted(signal);
-    if (job.passages.length === 0) return { scores: [], kind: "logit" };
-    const engine = await this.#engine(signal);
+    if (request.passages.length === 0) return emptyResult();
+    const engine = await this.open();
     // Either may have happened since the engine was there.
     this.#checkUsable();
-    checkNotAborted(signal);
+    signal?.throwIfAborted();
     const maxLength = this.#info!.maxLength!;
     this.#running = engine;
-    const { logits, spans } = await engine.run(job, {
+    return engine.run(request, {
       owner: this,
       maxLength,
       overflow: this.#options.overflow ?? "truncate",
       signal,
       onProgress,
     });
-    return { scores: logits, kind: "logit", spans };
   }
 
-  async #engine(signal: AbortSignal | undefined): Promise<EngineClient> {
+  protected async open(): Promise<EngineClient> {
     this.#checkUsable();
-    checkNotAborted(signal);
-    const opening = this.#lease.open(this.#options.onProgress);
-    const engine = await unlessAborted(opening, signal).catch((error) => {
+    const engine = await this.#lease.open(this.#options.onProgress).catch((error) => {
       this.#checkUsable();
       throw error;
     });
@@ -165,18 +156,4 @@ export class LocalReranker extends RerankerCalls {
   #checkUsable(): void {
     if (this.#disposed) throw disposedError();
   }
-}
-
-function disposedError(): RerankError {
-  return new RerankError("DISPOSED", "This reranker has been disposed; load a new one.");
-}
-
-/** Waits for `promise` until the signal fires; the promise's own later failure is then nobody's. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(abortedError(signal));
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }

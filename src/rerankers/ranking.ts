@@ -8,6 +8,8 @@ export function sigmoid(logit: number): number {
 }
 
 export interface RankScoresOptions {
+  /** What to order by instead of the logits, one for each, finite. @default the logits */
+  order?: ArrayLike<number> | undefined;
   /** Keep this many at most. @default all */
   topN?: number | undefined;
   /** Drop what scores below this, inclusive: an equal score stays. Compared with the returned score. @default none */
@@ -17,15 +19,17 @@ export interface RankScoresOptions {
 }
 
 /**
- * Order logits, one a document, by descending relevance; ties go to the lower index.
+ * Order logits, one a document, by descending relevance; ties go to the lower index. The threshold takes its part first,
+ * then `topN`.
  *
- * The order always comes from the logit: the sigmoid of two different large logits can be the same number.
+ * The order never comes from the sigmoid: that of two different large logits can be the same number.
  *
  * @throws RerankError `MODEL_INVALID` for NaN or infinite logits, which would make the order meaningless.
  */
 export function rankScores(
   logits: ArrayLike<number>,
   {
+    order: relevance = logits,
     topN = Number.POSITIVE_INFINITY,
     scoreThreshold = Number.NEGATIVE_INFINITY,
     normalize = true,
@@ -40,7 +44,7 @@ export function rankScores(
         "Its weights are damaged or its number format overflows: check the model files or try dtype fp32.",
     );
   }
-  order.sort((a, b) => logits[b]! - logits[a]!); // stable, so ties keep the order of their indexes
+  order.sort((a, b) => relevance[b]! - relevance[a]!); // stable, so ties keep the order of their indexes
   const ranked = order.map((index) => ({ index, score: normalize ? sigmoid(logits[index]!) : logits[index]! }));
   return ranked.filter(({ score }) => score >= scoreThreshold).slice(0, topN);
 }

@@ -1,7 +1,7 @@
-import type { ScoreResult } from "../engine/engine.js";
+import type { ScoreResult as ScorePart } from "../engine/engine.js";
 import type { LoadSpec } from "../engine/loaded-model.js";
-import { abortedError, RerankError } from "../errors.js";
-import type { Job } from "../request.js";
+import { disposedError, RerankError } from "../errors.js";
+import type { ScoreRequest, ScoreResult } from "../request.js";
 import { disableTelemetry } from "../runtime/telemetry.js";
 import type { Overflow } from "../types.js";
 import { emitWarning } from "../warn.js";
@@ -17,18 +17,13 @@ export interface JobOptions {
   onProgress: ((done: number, total: number) => void) | undefined;
 }
 
-/** Logits in input order and, with `overflow: "max-passage"`, the best window of each passage. */
-export interface JobResult {
-  logits: Float64Array;
-  spans: ([number, number] | undefined)[];
-}
-
 interface Pending {
   owner: object;
-  result: JobResult;
+  scores: Float64Array;
+  spans: [number, number][] | undefined;
   done: number;
   progress: JobOptions["onProgress"];
-  resolve: (result: JobResult) => void;
+  resolve: (result: ScoreResult) => void;
   reject: (error: unknown) => void;
 }
 
@@ -82,18 +77,19 @@ export class EngineClient {
     return this.ended === undefined;
   }
 
-  run(job: Job, { owner, maxLength, overflow, signal, onProgress }: JobOptions): Promise<JobResult> {
+  run(job: ScoreRequest, { owner, maxLength, overflow, signal, onProgress }: JobOptions): Promise<ScoreResult> {
     const total = job.passages.length;
     if (this.ended) return Promise.reject(this.ended);
     if (this.waiting + total > MAX_WAITING) return Promise.reject(queueFull(this.waiting, total));
     const id = this.nextId++;
-    return new Promise<JobResult>((resolve, reject) => {
-      const abort = () => this.drop(id, abortedError(signal!));
+    return new Promise<ScoreResult>((resolve, reject) => {
+      const abort = () => this.drop(id, signal!.reason);
       signal?.addEventListener("abort", abort, { once: true });
       const unlisten = () => signal?.removeEventListener("abort", abort);
       this.pending.set(id, {
         owner,
-        result: { logits: new Float64Array(total), spans: [] },
+        scores: new Float64Array(total),
+        spans: undefined,
         done: 0,
         progress: onProgress,
         resolve: (result) => {
@@ -125,7 +121,7 @@ export class EngineClient {
       this.confirmDispose = resolve;
     });
     this.port.send({ type: "dispose" });
-    this.end(new RerankError("DISPOSED", "This reranker has been disposed; load a new one."));
+    this.end(disposedError());
     // Ending the last call has let go of the process; it stays for the answer.
     this.port.hold(true);
     await disposed;
@@ -170,21 +166,23 @@ export class EngineClient {
     }
   }
 
-  private take({ id, indices, logits, spans }: ScoreResult): void {
+  private take({ id, indices, logits, spans, stats }: ScorePart): void {
     const job = this.pending.get(id);
     if (!job) return;
+    if (spans) job.spans ??= [];
     indices.forEach((index, i) => {
-      job.result.logits[index] = logits[i]!;
-      if (spans) job.result.spans[index] = spans[i];
+      job.scores[index] = logits[i]!;
+      if (spans) job.spans![index] = spans[i]!;
     });
     job.done += indices.length;
-    const total = job.result.logits.length;
+    const total = job.scores.length;
     try {
       job.progress?.(job.done, total);
     } catch (error) {
       return this.drop(id, error);
     }
-    if (job.done === total) this.settle(id)?.resolve(job.result);
+    const { scores, spans: windows } = job;
+    if (stats) this.settle(id)?.resolve({ scores, kind: "logit", spans: windows, stats });
   }
 
   private drop(id: number, error: unknown): void {
@@ -197,7 +195,7 @@ export class EngineClient {
     const job = this.pending.get(id);
     if (!job) return undefined;
     this.pending.delete(id);
-    this.waiting -= job.result.logits.length;
+    this.waiting -= job.scores.length;
     if (this.pending.size === 0) this.port.hold(false);
     return job;
   }
@@ -218,7 +216,7 @@ export class EngineClient {
 
 function queueFull(waiting: number, more: number): RerankError {
   return new RerankError(
-    "INPUT_INVALID",
+    "OVERLOADED",
     `The queue is full: ${waiting} passages are waiting and ${more} more would exceed ${MAX_WAITING}. Wait for earlier calls to finish, or send fewer passages.`,
   );
 }

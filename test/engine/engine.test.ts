@@ -81,6 +81,38 @@ describe("Engine", () => {
   });
 });
 
+describe("Engine counts and times", () => {
+  const long = "error ".repeat(40);
+
+  it("tokens and truncated passages of a request", async () => {
+    const { run } = start({ batchTokens: 100 });
+    const texts = [...passages(20), long];
+    await Promise.all([run.submit(1, ["q"], texts, { maxLength: 32 }), run.submit(2, ["q"], passages(3))]);
+    const [one, two] = [run.stats.get(1)!, run.stats.get(2)!];
+    const sum = (list: string[]) => list.reduce((sum, text) => sum + tokens("q", text), 0);
+    assert.deepEqual([one.pairs, one.tokens, one.truncated], [21, sum(passages(20)) + 32, 1]);
+    assert.deepEqual([two.pairs, two.tokens, two.truncated], [3, sum(passages(3)), 0]);
+  });
+
+  it("windows instead of a cut passage", async () => {
+    const { run } = start();
+    await run.submit(1, ["q"], [long], { maxLength: 32, overflow: "max-passage" });
+    const { pairs, tokens: read, truncated } = run.stats.get(1)!;
+    assert.deepEqual([pairs, truncated], [1, 0]);
+    assert.ok(read! > tokens("q", long));
+  });
+
+  it("waiting apart from computing", async () => {
+    const { run, session } = start({ batchTokens: 1 });
+    session.milliseconds = 10;
+    await Promise.all([run.submit(1, ["q"], passages(3)), run.submit(2, ["q"], ["error ".repeat(9)])]);
+    const { queueMs, inferenceMs, tokenizeMs } = run.stats.get(2)!;
+    assert.ok(queueMs >= 8, `${queueMs} ms behind a batch of another request`);
+    assert.ok(inferenceMs >= 8 && tokenizeMs < 10, `${inferenceMs} ms, ${tokenizeMs} ms`);
+    assert.ok(run.stats.get(1)!.queueMs < queueMs);
+  });
+});
+
 describe("Engine out of memory", () => {
   it("halves its budget until a batch fits, and stays there", async () => {
     const { run, session } = start({ batchTokens: 4096 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { RequestMeter } from "../../src/engine/meter.js";
 import { type Item, Queue, type Request } from "../../src/engine/queue.js";
 
 /** A request whose passages have pairs of these lengths; `tokenized` counts how far it has been read. */
@@ -13,6 +14,7 @@ function request(id: number, lengths: readonly number[], windows = 1): Request &
     remaining: lengths.length,
     size: lengths.length,
     best: new Map(),
+    meter: new RequestMeter(lengths.length),
     next() {
       const index = made.tokenized;
       if (index >= lengths.length) return undefined;

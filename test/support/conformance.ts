@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { RerankError, type RerankErrorCode } from "../../src/errors.js";
-import type { Reranker } from "../../src/types.js";
+import type { RankOptions, Reranker, ScoreOptions, ScoreStats } from "../../src/types.js";
 
 const QUERY = "How do I reset my password?";
 const PASSAGES = [
@@ -27,9 +27,13 @@ export function describeReranker(name: string, make: () => Reranker | Promise<Re
 
     describeLoading(() => reranker);
     describeScores(() => reranker);
+    describeStats(() => reranker);
+    describeOptions(() => reranker);
+    describeBlending(() => reranker);
     describeRank(() => reranker);
     describeRefusals(() => reranker);
     describeAbort(() => reranker);
+    describeTimeout(() => reranker);
     describeDisposal(make);
   });
 }
@@ -132,6 +136,122 @@ function describeScores(reranker: () => Reranker): void {
     for (const query of queries) alone.push(await reranker().score(query, PASSAGES));
     const together = await Promise.all(queries.map((query) => reranker().score(query, PASSAGES)));
     for (const [place, scores] of together.entries()) assertClose(scores, alone[place]!);
+  });
+}
+
+function describeStats(reranker: () => Reranker): void {
+  it("tells once what a call took", async () => {
+    const { score, rank, computeScore } = callsOf(reranker());
+    for (const call of [score, rank, computeScore]) {
+      const seen: ScoreStats[] = [];
+      const start = performance.now();
+      await call({ onStats: (stats) => seen.push(stats) });
+      const took = performance.now() - start;
+      const [stats, ...more] = seen;
+      assert.deepEqual(more, []);
+      const { pairs, tokens, truncated, ...times } = stats!;
+      assert.equal(pairs, PASSAGES.length);
+      assert.ok(tokens === undefined || tokens > 10 * PASSAGES.length, `${tokens} tokens`);
+      assert.ok(truncated === undefined || truncated === 0);
+      assert.deepEqual(Object.keys(times).sort(), ["inferenceMs", "queueMs", "tokenizeMs"]);
+      for (const time of Object.values(times)) assert.ok(time >= 0 && time <= took, `${time} of ${took} ms`);
+      assert.ok(times.inferenceMs > 0);
+    }
+  });
+
+  it("tells of an empty call too, and rejects with what onStats throws", async () => {
+    let pairs: number | undefined;
+    await reranker().score(QUERY, [], { onStats: (stats) => (pairs = stats.pairs) });
+    assert.equal(pairs, 0);
+    const error = new Error("no place for statistics");
+    const onStats = () => {
+      throw error;
+    };
+    await assert.rejects(reranker().score(QUERY, PASSAGES, { onStats }), (found) => found === error);
+  });
+}
+
+/** The three calls on the same passages. */
+function callsOf(reranker: Reranker) {
+  const pairs = PASSAGES.map((passage) => [QUERY, passage] as const);
+  return {
+    score: (options: ScoreOptions) => reranker.score(QUERY, PASSAGES, options),
+    rank: (options: RankOptions) => reranker.rank(QUERY, PASSAGES, options),
+    computeScore: (options: ScoreOptions) => reranker.computeScore(pairs, options),
+  };
+}
+
+function describeOptions(reranker: () => Reranker): void {
+  it("takes the options as they are when the call is made", async () => {
+    const { score, rank, computeScore } = callsOf(reranker());
+    const logits = await score({});
+    const [ranked, all] = [await rank({ topN: 1 }), await rank({})];
+    for (const call of [score, computeScore]) {
+      const options: ScoreOptions = { normalize: false };
+      const scores = call(options);
+      options.normalize = true;
+      assertClose(await scores, logits);
+    }
+    const retrievalScores = PASSAGES.map(() => 0);
+    const options: RankOptions = { topN: 1, retrievalScores };
+    const call = rank(options);
+    Object.assign(options, { topN: 3, normalize: false, scoreThreshold: 1000, retrievalWeight: 1 });
+    retrievalScores.splice(0, 4, 9, 1, 2, 3);
+    assert.deepEqual(await call, ranked);
+    assert.deepEqual(await rank({ retrievalScores: PASSAGES.map(() => 0) }), all);
+  });
+}
+
+function describeBlending(reranker: () => Reranker): void {
+  it("blends the first stage's scores into the order, and returns the model's own scores", async () => {
+    const { rank, score } = callsOf(reranker());
+    const scores = await score({ normalize: true });
+    const plain = (await rank({})).map(({ index }) => index);
+    const retrievalScores = [30, 10, 40, 20];
+    const order = async (options: RankOptions) => {
+      const ranked = await rank({ retrievalScores, ...options });
+      for (const { index, score } of ranked) assert.ok(Math.abs(score - scores[index]!) < 1e-4);
+      return ranked.map(({ index }) => index);
+    };
+    assert.deepEqual(await order({ retrievalWeight: 0 }), plain);
+    assert.deepEqual(await order({ retrievalWeight: 1 }), [2, 0, 3, 1]);
+    assert.deepEqual(await order({ retrievalWeight: 1, topN: 2 }), [2, 0]);
+    const middle = [...scores].sort((a, b) => a - b)[2]!;
+    const kept = await order({ retrievalWeight: 1, scoreThreshold: middle });
+    assert.deepEqual(
+      kept,
+      [2, 0, 3, 1].filter((index) => scores[index]! >= middle),
+    );
+  });
+
+  it("refuses retrieval scores that do not belong to the documents", async () => {
+    const { rank } = callsOf(reranker());
+    for (const retrievalScores of [
+      [1, 2, 3],
+      [1, 2, 3, Number.NaN],
+    ]) {
+      await assert.rejects(rank({ retrievalScores }), hasCode("INPUT_INVALID"));
+    }
+    await assert.rejects(rank({ retrievalWeight: 0.5 }), hasCode("OPTION_INVALID"));
+    await assert.rejects(rank({ retrievalScores: [1, 2, 3, 4], retrievalWeight: 2 }), hasCode("OPTION_INVALID"));
+  });
+}
+
+function describeTimeout(reranker: () => Reranker): void {
+  const many = Array.from({ length: 300 }, (_, i) => `Passage ${i}: ${PASSAGES[i % PASSAGES.length]}`);
+
+  it("ends a call that takes too long, and works on", async () => {
+    await assert.rejects(reranker().score(QUERY, many, { timeout: 1 }), hasCode("TIMEOUT"));
+    assert.equal((await reranker().score(QUERY, PASSAGES, { timeout: 60_000 })).length, PASSAGES.length);
+  });
+
+  it("goes with a signal, and whichever comes first decides", async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    await assert.rejects(reranker().score(QUERY, many, { signal, timeout: 1 }), hasCode("TIMEOUT"));
+    const call = reranker().score(QUERY, many, { signal, timeout: 60_000 });
+    controller.abort();
+    await assert.rejects(call, hasCode("ABORTED"));
   });
 }
 

@@ -10,6 +10,7 @@ import { resolveModel } from "../../src/model/resolve.js";
 import type { Batch } from "../../src/runtime/batch.js";
 import { createSession, type Session } from "../../src/runtime/session.js";
 import { PairTokenizer } from "../../src/tokenizer/tokenizer.js";
+import type { ScoreStats } from "../../src/types.js";
 
 /** A checkpoint's graph: with a mask, as on GPUs, or without. */
 export async function openGraph(folder: string, masked: boolean, warnings: string[] = []): Promise<GraphModel> {
@@ -80,6 +81,7 @@ export class EngineRun {
   /** All results and failures, in order. */
   readonly log: { id: number; indices: number[] | "failed" }[] = [];
   readonly logits = new Map<number, number[]>();
+  readonly stats = new Map<number, ScoreStats>();
   readonly spans = new Map<number, ([number, number] | undefined)[]>();
   readonly warnings: string[] = [];
   readonly failures = new Map<number, unknown>();
@@ -107,7 +109,8 @@ export class EngineRun {
     });
   }
 
-  #take({ id, indices, logits, spans }: ScoreResult): void {
+  #take({ id, indices, logits, spans, stats }: ScoreResult): void {
+    if (stats) this.stats.set(id, stats);
     this.log.push({ id, indices });
     for (const [place, index] of indices.entries()) {
       if (this.logits.get(id)![index] !== undefined) throw new Error(`passage ${index} of ${id} was answered twice`);

@@ -1,15 +1,7 @@
-import { RerankError } from "../../src/errors.js";
-import type { Job } from "../../src/request.js";
-import { RerankerCalls, type Scored } from "../../src/rerankers/base.js";
-import type {
-  LoadOptions,
-  RankedDocument,
-  RankOptions,
-  RerankDocument,
-  RerankerInfo,
-  ScoreOptions,
-} from "../../src/types.js";
-import { checkNotAborted } from "../../src/validate.js";
+import { disposedError } from "../../src/errors.js";
+import type { ScoreRequest, ScoreResult } from "../../src/request.js";
+import { BaseReranker, type RunOptions } from "../../src/rerankers/base.js";
+import type { RankedDocument, RankOptions, RerankDocument, RerankerInfo } from "../../src/types.js";
 
 /** A made-up logit: the share of the query's words that the passage has, from -3 (none) to 3 (all). */
 export function overlapLogit(query: string, passage: string): number {
@@ -20,7 +12,7 @@ export function overlapLogit(query: string, passage: string): number {
 }
 
 /** A small deterministic reranker for tests of code that uses one. It counts what is asked of it. */
-export class OverlapReranker extends RerankerCalls {
+export class OverlapReranker extends BaseReranker {
   loads = 0;
   disposals = 0;
   readonly ranked: { query: string; documents: readonly RerankDocument[]; options: RankOptions }[] = [];
@@ -38,9 +30,8 @@ export class OverlapReranker extends RerankerCalls {
     return { model: "overlap", ...info };
   }
 
-  async load(options: LoadOptions = {}): Promise<void> {
-    checkNotAborted(options.signal);
-    if (this.disposals > 0) throw new RerankError("DISPOSED", "disposed");
+  protected async open(): Promise<void> {
+    if (this.disposals > 0) throw disposedError();
     if (!this.#loaded) this.loads++;
     this.#loaded = true;
   }
@@ -58,12 +49,14 @@ export class OverlapReranker extends RerankerCalls {
     this.disposals++;
   }
 
-  protected async run({ queries, passages, queryOf }: Job, { signal, onProgress }: ScoreOptions): Promise<Scored> {
-    await this.load(signal ? { signal } : {});
+  protected async run(request: ScoreRequest, { signal, onProgress }: RunOptions): Promise<ScoreResult> {
+    const { queries, passages, queryOf } = request;
+    await this.open();
     await new Promise(setImmediate);
-    checkNotAborted(signal);
+    signal?.throwIfAborted();
     onProgress?.(passages.length, passages.length);
     const scores = passages.map((passage, index) => overlapLogit(queries[queryOf?.[index] ?? 0]!, passage));
-    return { scores, kind: "logit" };
+    const stats = { tokens: undefined, truncated: undefined, queueMs: 0, tokenizeMs: 0, inferenceMs: 0 };
+    return { scores, kind: "logit", stats: { pairs: passages.length, ...stats } };
   }
 }

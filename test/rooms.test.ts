@@ -19,13 +19,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   model: ["cache"],
   tokenizer: ["cache", "model"],
   graph: ["cache", "model"],
-  runtime: ["cache", "type graph"],
+  runtime: ["cache", "type graph", "type tokenizer"],
   engine: ["model", "tokenizer", "graph", "runtime"],
   threads: ["type graph", "runtime", "engine"],
-  rerankers: ["model", "threads"],
+  rerankers: ["engine/resolve-model", "threads"],
   remote: ["rerankers/base"],
   ...Object.fromEntries(WAYS_IN.map((room) => [room, ["rerankers", "remote"]])),
-  cli: ["cache", "model", "runtime", "threads", "rerankers", "remote", ...WAYS_IN],
+  cli: ["cache", "model", "graph", "engine/resolve-model", "runtime", "threads", "rerankers", "remote", ...WAYS_IN],
   index: ["rerankers", "remote"],
 };
 

@@ -1,6 +1,6 @@
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname } from "node:path";
-import { parseConfig } from "../model/config.js";
+import { readNetwork } from "../graph/architectures/list.js";
 import type { ModelFiles } from "../model/model-files.js";
 import { openWeights } from "../model/weights.js";
 
@@ -29,29 +29,24 @@ export interface ModelFacts {
 }
 
 /** @throws RerankError `MODEL_INVALID` or `MODEL_UNSUPPORTED` for what could not be run */
-export function modelFacts({ model, revision, paths }: ModelFiles): ModelFacts {
+export function modelFacts({ model, revision, paths, config, weights }: ModelFiles): ModelFacts {
   const size = Object.values(paths).reduce((sum, path) => sum + statSync(path).size, 0);
   const facts = { model, revision, folder: dirname(paths["config.json"]!), size };
-  if (paths["onnx/model.onnx"]) return { ...facts, network: undefined };
-  const arch = parseConfig(JSON.parse(readFileSync(paths["config.json"]!, "utf8")));
-  const shards = Object.keys(paths).filter((name) => name.endsWith(".safetensors"));
-  const weights = [
-    ...openWeights(
-      shards.map((name) => paths[name]!),
-      arch,
-    ).values(),
-  ];
+  if (weights.kind === "onnx") return { ...facts, network: undefined };
+  const network = readNetwork(config);
+  const tensors = [...openWeights(weights.shards, network).values()];
+  const { architecture, layers, hidden, heads, vocab, maxLength } = network;
   return {
     ...facts,
     network: {
-      architecture: arch.family,
-      layers: arch.layers,
-      hidden: arch.hidden,
-      heads: arch.heads,
-      vocabulary: arch.vocab,
-      parameters: weights.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0),
-      stored: [...new Set(weights.map(({ dtype }) => dtype))],
-      maxLength: arch.maxLength,
+      architecture,
+      layers,
+      hidden,
+      heads,
+      vocabulary: vocab,
+      parameters: tensors.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0),
+      stored: [...new Set(tensors.map(({ dtype }) => dtype))],
+      maxLength,
     },
   };
 }

@@ -1,7 +1,7 @@
-import { PROBE } from "../graph/dense.js";
+import { CALIBRATION_OUTPUT } from "../graph/dense.js";
 import type { Activations } from "../graph/int8.js";
 import { makeBatch } from "../runtime/batch.js";
-import type { ProbeSession } from "../runtime/session.js";
+import type { OwnSession } from "../runtime/session.js";
 import type { PairTokenizer } from "../tokenizer/tokenizer.js";
 
 /**
@@ -23,9 +23,9 @@ const SAMPLES: readonly (readonly [query: string, passage: string])[] = [
   ["refund policy", "Customers may return unused items within thirty days of delivery for a full refund. ".repeat(24)],
 ];
 
-/** Runs the samples through a graph with probes and returns the largest magnitude of every input channel. */
+/** Runs the samples through a graph with calibration outputs; returns the largest magnitude of every input channel. */
 export async function observeActivations(
-  session: ProbeSession,
+  session: OwnSession,
   tokenizer: PairTokenizer,
   maxLength: number,
 ): Promise<Activations> {
@@ -33,8 +33,8 @@ export async function observeActivations(
   for (const [query, passage] of SAMPLES) {
     const pair = tokenizer.pair(tokenizer.encode(query), tokenizer.encode(passage), maxLength);
     for (const [output, values] of await session.runAll(makeBatch([pair], tokenizer.padId))) {
-      if (!output.endsWith(PROBE)) continue;
-      const name = output.slice(0, -PROBE.length);
+      if (!output.endsWith(CALIBRATION_OUTPUT)) continue;
+      const name = output.slice(0, -CALIBRATION_OUTPUT.length);
       const seen = largest.get(name) ?? new Float32Array(values.length);
       for (let i = 0; i < values.length; i++) seen[i] = Math.max(seen[i]!, values[i]!);
       largest.set(name, seen);

@@ -111,7 +111,7 @@ export class Engine {
     const { tokenizer } = this.model;
     const { maxLength, overflow } = score;
     const text = score.passages[index]!;
-    const room = maxLength - tokenizer.specialTokensPerPair - Math.min(query.length, Math.floor((maxLength * 3) / 4));
+    const room = tokenizer.passageRoom(query.length, maxLength);
     if (overflow === "truncate") {
       const ids = tokenizer.encode(text, maxLength);
       if (ids.length > room) request.meter.truncated++;
@@ -135,7 +135,7 @@ export class Engine {
     this.lanes.improve(this.queue.untaken);
     for (const lane of this.lanes.all) {
       while (this.lanes.mayTake(lane, this.queue.untaken)) {
-        const batch = this.queue.take(this.budget, this.model.masked, this.lanes.all.length);
+        const batch = this.queue.take(this.budget, this.model.padded, this.lanes.all.length);
         if (batch.length === 0) return;
         const running = this.runIn(lane, batch).finally(() => this.running.delete(running));
         this.running.add(running);

@@ -1,11 +1,11 @@
-import { type Checkpoint, openCheckpoint } from "../graph/checkpoint.js";
-import { fp16Graph, fp32Graph, int8Graph, probeGraph } from "../graph/model.js";
-import { parseConfig } from "../model/config.js";
-import { readJson } from "../model/model-files.js";
+import { findArchitecture, readNetwork } from "../graph/architectures/list.js";
+import { openCheckpoint } from "../graph/checkpoint.js";
+import { calibrationGraph, fp16Graph, fp32Graph, int8Graph } from "../graph/model.js";
+import type { ModelFiles } from "../model/model-files.js";
 import { computeThreads } from "../runtime/cpu-threads.js";
 import { type DeviceId, deviceLabel, type Machine, thisMachine } from "../runtime/devices.js";
 import { createSession } from "../runtime/session.js";
-import { openTokenizer } from "../tokenizer/open.js";
+import { openTokenizer, tokenizerLimit } from "../tokenizer/open.js";
 import type { PairTokenizer } from "../tokenizer/tokenizer.js";
 import type { Warn } from "../warn.js";
 import { observeActivations } from "./calibration.js";
@@ -24,14 +24,12 @@ export async function loadModel(
   const { files } = spec;
   const warnings = new Set<string>();
   const warn = (message: string) => void warnings.add(message);
-  const config = readJson(files, "config.json");
-  const onnx = files.paths["onnx/model.onnx"];
-  const architecture = onnx ? undefined : parseConfig(config);
-  const limit = architecture?.maxLength ?? positionLimit(config);
   const tokenizer = openTokenizer(files, warn);
-  const source: GraphSource = architecture
-    ? checkpointSource(openCheckpoint(files, architecture, warn), tokenizer, limit, warn)
-    : { dtypes: () => ["fp32"], graph: () => ({ parts: [{ graph: onnx! }], masked: true }), foreign: true };
+  const source =
+    files.weights.kind === "onnx"
+      ? onnxSource(files.weights.graph, files)
+      : checkpointSource(files.weights.shards, files, tokenizer, warn);
+  const { limit } = source;
   const opened = await firstThatWorks(spec, { machine, sessions, source, tokenizer, warn });
   const { session, model, device, dtype, workers, draft } = opened;
   const wide = device.name === "cpu" && workers > 1;
@@ -52,14 +50,14 @@ export async function loadModel(
     tokenizer,
     vocab: source.vocab,
     limit,
-    masked: model.masked,
+    padded: model.padded,
     // An int8 run holds one pair: its activations share one scale.
     batchTokens: dtype === "int8" ? 1 : (spec.batchTokens ?? tokensAtOnce(device, threads)),
     warnings: [...warnings],
     info: {
       model: files.model,
       revision: files.revision,
-      architecture: architecture?.family ?? "onnx",
+      architecture: source.architecture,
       device: deviceLabel(device),
       dtype,
       maxLength: Math.min(DEFAULT_MAX_LENGTH, limit),
@@ -67,9 +65,17 @@ export async function loadModel(
   };
 }
 
-function checkpointSource(checkpoint: Checkpoint, tokenizer: PairTokenizer, limit: number, warn: Warn): GraphSource {
+function checkpointSource(
+  shards: readonly string[],
+  { config }: ModelFiles,
+  tokenizer: PairTokenizer,
+  warn: Warn,
+): GraphSource {
+  const network = readNetwork(config);
+  const checkpoint = openCheckpoint(shards, network, warn);
+  const limit = network.maxLength;
   const observe = async () => {
-    const session = await createSession(probeGraph(checkpoint), { name: "cpu", index: 0 }, { warn });
+    const session = await createSession(calibrationGraph(checkpoint), { name: "cpu", index: 0 }, { warn });
     try {
       return await observeActivations(session, tokenizer, Math.min(limit, DEFAULT_MAX_LENGTH));
     } finally {
@@ -77,7 +83,9 @@ function checkpointSource(checkpoint: Checkpoint, tokenizer: PairTokenizer, limi
     }
   };
   return {
-    vocab: checkpoint.arch.vocab,
+    architecture: network.architecture,
+    vocab: network.vocab,
+    limit,
     dtypes: (device) => (device === "cpu" ? ["fp32", "int8"] : ["fp16", "fp32"]),
     graph: (device, dtype) => {
       if (dtype === "int8") return int8Graph(checkpoint, observe, warn);
@@ -87,14 +95,27 @@ function checkpointSource(checkpoint: Checkpoint, tokenizer: PairTokenizer, limi
   };
 }
 
-/** Model types whose positions start behind the padding index. */
-const OFFSET_POSITIONS = /roberta|camembert|longformer|mpnet/;
+function onnxSource(graph: string, files: ModelFiles): GraphSource {
+  return {
+    architecture: "onnx",
+    limit: onnxLimit(files),
+    dtypes: () => ["fp32"],
+    graph: () => ({ parts: [{ graph }], padded: true }),
+    foreign: true,
+  };
+}
 
-/** The longest pair that a foreign graph's position table allows, as far as config.json tells. */
-function positionLimit({ model_type, max_position_embeddings: positions, pad_token_id: pad }: Record<string, unknown>) {
-  if (typeof positions !== "number" || !Number.isSafeInteger(positions) || positions < 1) return DEFAULT_MAX_LENGTH;
-  const taken = OFFSET_POSITIONS.test(String(model_type)) ? (typeof pad === "number" ? pad : 1) + 1 : 0;
-  return positions - taken > 0 ? positions - taken : DEFAULT_MAX_LENGTH;
+/**
+ * The longest pair that a foreign graph's position table allows. Some architectures leave the first rows of theirs out:
+ * one that we know says so, of another the tokenizer's own limit has to tell.
+ */
+function onnxLimit(files: ModelFiles): number {
+  const known = findArchitecture(files.config);
+  if (known) return known.maxLength(files.config);
+  const { max_position_embeddings: positions } = files.config;
+  const rows =
+    typeof positions === "number" && Number.isSafeInteger(positions) && positions > 0 ? positions : undefined;
+  return Math.min(rows ?? DEFAULT_MAX_LENGTH, tokenizerLimit(files) ?? Number.POSITIVE_INFINITY);
 }
 
 /** Tokens of one run: enough to keep a device busy. More would only take more memory and hold up whoever waits. */

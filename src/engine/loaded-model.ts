@@ -40,8 +40,8 @@ export interface LoadedModel {
   limit: number;
   /** tokens of one run, padding included */
   batchTokens: number;
-  /** whether one run may hold pairs of different lengths */
-  masked: boolean;
+  /** whether one run may hold pairs of different lengths, padded to the longest */
+  padded: boolean;
   /** sentences for the user: what was fallen back from, and why */
   warnings: string[];
 }

@@ -15,6 +15,10 @@ const DRAFT_BYTES = 32 * 2 ** 20;
 
 /** Where a session's graph comes from, in the number formats that it can be had in. */
 export interface GraphSource {
+  /** As `info` names it. */
+  architecture: string;
+  /** Longest pair in tokens. */
+  limit: number;
   /** Formats for a device, best first. */
   dtypes(device: DeviceName): RunDtype[];
   graph(device: DeviceName, dtype: RunDtype): Promise<GraphModel> | GraphModel;

@@ -1,15 +1,14 @@
 import { realpathSync } from "node:fs";
 import { type Derived, derive, type Producer, sourceKey } from "../cache/derived.js";
-import type { Architecture } from "../model/config.js";
 import { toFloat32 } from "../model/floats.js";
-import type { ModelFiles } from "../model/model-files.js";
 import type { TensorRef } from "../model/safetensors.js";
 import { checkFinite, openWeights, readTensor } from "../model/weights.js";
 import type { Warn } from "../warn.js";
+import type { Network } from "./architectures/architecture.js";
 
 /** A checkpoint whose tensors are all there, of the right shape, finite, and float32: what every graph is made from. */
 export interface Checkpoint {
-  arch: Architecture;
+  network: Network;
   weights: Map<string, TensorRef>;
   /** The same tensors as the checkpoint has them, in F32, F16 or BF16. */
   original: Map<string, TensorRef>;
@@ -25,18 +24,16 @@ export interface Checkpoint {
  * Opens a checkpoint. F32 tensors stay where they lie, in the safetensors file; F16 and BF16 tensors are converted once
  * into our cache. That all weights are finite is checked once, and remembered there.
  */
-export function openCheckpoint(files: ModelFiles, arch: Architecture, warn: Warn): Checkpoint {
-  const shards = Object.keys(files.paths)
-    .filter((name) => name.endsWith(".safetensors"))
-    .map((name) => realpathSync(files.paths[name]!));
-  const weights = openWeights(shards, arch);
+export function openCheckpoint(files: readonly string[], network: Network, warn: Warn): Checkpoint {
+  const shards = files.map((file) => realpathSync(file));
+  const weights = openWeights(shards, network);
   const checked: Producer = (write) => {
     checkFinite(weights);
     write(Buffer.from("finite\n"));
   };
   const cached = "path" in derive(`${sourceKey(shards, "finite", 1)}.checked`, 7, checked, warn);
   const memory = new Map<string, Uint8Array>();
-  const checkpoint = { arch, weights, original: new Map(weights), shards, memory, cached };
+  const checkpoint = { network, weights, original: new Map(weights), shards, memory, cached };
   widen(checkpoint, warn);
   return checkpoint;
 }

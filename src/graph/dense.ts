@@ -1,11 +1,5 @@
+import type { Dense, UseTensor } from "./architectures/architecture.js";
 import type { Int8Layer } from "./int8.js";
-import type { Graph } from "./onnx.js";
-
-/** Adds a dense layer: `name` as in the checkpoint, `rows` [rows, input]; returns [rows, output]. */
-export type Dense = (graph: Graph, name: string, rows: string) => string;
-
-/** Adds a tensor to the graph, once, and returns its value name. */
-export type UseTensor = (name: string) => string;
 
 /** The weight as PyTorch stores it, [output, input], so that no byte of the checkpoint is copied. */
 export function gemm(use: UseTensor): Dense {
@@ -23,16 +17,16 @@ export function gemmUnpacked(use: UseTensor): Dense {
   };
 }
 
-/** Suffix of the outputs that {@link probed} adds. */
-export const PROBE = ".largest";
+/** Suffix of the outputs that {@link withCalibration} adds. */
+export const CALIBRATION_OUTPUT = ".largest";
 
 /** The same layers, and for each an output `${name}.largest`, [input]: the largest magnitude of every input channel. */
-export function probed(dense: Dense): Dense {
+export function withCalibration(dense: Dense): Dense {
   return (graph, name, rows) => {
     const magnitude = graph.node("Abs", [rows]);
     const axes = graph.constant("int64", [0]);
-    graph.node("ReduceMax", [magnitude, axes], { keepdims: 0 }, name + PROBE);
-    graph.output(name + PROBE, "float", ["channels"]);
+    graph.node("ReduceMax", [magnitude, axes], { keepdims: 0 }, name + CALIBRATION_OUTPUT);
+    graph.output(name + CALIBRATION_OUTPUT, "float", ["channels"]);
     return dense(graph, name, rows);
   };
 }
@@ -42,16 +36,16 @@ export function probed(dense: Dense): Dense {
  * with one scale for the whole run, so a run must hold one pair only, or scores would depend on batch mates.
  */
 export function int8(layers: Map<string, Int8Layer>, use: UseTensor, fallback: Dense): Dense {
-  const damped = new Map<string, string>();
+  const smoothed = new Map<string, string>();
   return (graph, name, rows) => {
     const layer = layers.get(name);
     if (!layer) return fallback(graph, name, rows);
     let input = rows;
-    if (layer.equalized) {
+    if (layer.smoothed) {
       // Query, key and value share their input and its factors.
       const key = `${rows}:${layer.factors}`;
-      input = damped.get(key) ?? graph.node("Mul", [rows, use(layer.factors)]);
-      damped.set(key, input);
+      input = smoothed.get(key) ?? graph.node("Mul", [rows, use(layer.factors)]);
+      smoothed.set(key, input);
     }
     const inputs = [input, use(layer.values), use(layer.scales), "", use(`${name}.bias`)];
     return graph.node("com.microsoft:DynamicQuantizeMatMul", inputs);

@@ -2,8 +2,8 @@
 export interface GraphModel {
   /** Graphs that run one after the other; an output is the input of that name of a later one. */
   parts: readonly GraphPart[];
-  /** Whether one run may hold pairs of different lengths. */
-  masked: boolean;
+  /** Whether one run may hold pairs of different lengths, padded to the longest. */
+  padded: boolean;
 }
 
 /** A graph, and where its weights lie. */

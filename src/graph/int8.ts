@@ -1,8 +1,8 @@
 import type { Producer } from "../cache/derived.js";
 import { RerankError } from "../errors.js";
-import type { Architecture } from "../model/config.js";
 import type { TensorRef } from "../model/safetensors.js";
-import { prefix, readFloats } from "../model/weights.js";
+import { readFloats } from "../model/weights.js";
+import type { Network } from "./architectures/architecture.js";
 
 /** Where the parts of one int8 layer lie in the derived file; the names are those of the graph's initializers. */
 export interface Int8Layer {
@@ -10,9 +10,9 @@ export interface Int8Layer {
   values: string;
   /** float [output]: one step of an output's weights */
   scales: string;
-  /** float [input]: what the input is multiplied by; all ones unless `equalized` */
+  /** float [input]: what the input is multiplied by; all ones unless `smoothed` */
   factors: string;
-  equalized: boolean;
+  smoothed: boolean;
   tensors: Map<string, Int8Tensor>;
 }
 
@@ -32,71 +32,58 @@ export const INT8_FORMAT = 2;
 
 const ALIGNMENT = 64;
 
-/**
- * The derived file's content: the encoder layers' matrices one after the other. The first layer's queries, keys and values
- * stay in float32, 2 % of a base model's products: they read the embeddings, whose rounding nothing later can repair.
- * bench/agreement.mjs measures the error that is left.
- */
-export function int8Layout(arch: Architecture): { layers: Map<string, Int8Layer>; size: number } {
+/** The derived file's content: the matrices of the layers that may run in int8, one after the other. */
+export function int8Layout({ quantizable, tensors: shapes }: Network): {
+  layers: Map<string, Int8Layer>;
+  size: number;
+} {
   const layers = new Map<string, Int8Layer>();
   let size = 0;
-  for (let i = 0; i < arch.layers; i++) {
-    const layer = `${prefix(arch)}.encoder.layer.${i}`;
-    // Query, key and value read the same input, so the first one's factors serve all three.
-    const shared = `${layer}.attention.self.query`;
-    const matrices: [string, number, number, string][] = [
-      [shared, arch.hidden, arch.hidden, shared],
-      [`${layer}.attention.self.key`, arch.hidden, arch.hidden, shared],
-      [`${layer}.attention.self.value`, arch.hidden, arch.hidden, shared],
-      [`${layer}.attention.output.dense`, arch.hidden, arch.hidden, `${layer}.attention.output.dense`],
-      [`${layer}.intermediate.dense`, arch.hidden, arch.ffn, `${layer}.intermediate.dense`],
-      [`${layer}.output.dense`, arch.ffn, arch.hidden, `${layer}.output.dense`],
-    ];
-    for (const [name, inputs, outputs, factorsOf] of i === 0 ? matrices.slice(3) : matrices) {
-      const tensors = new Map<string, Int8Tensor>();
-      const place = (part: string, type: Int8Tensor["type"], shape: number[]) => {
-        const length = shape.reduce((product, n) => product * n, type === "int8" ? 1 : 4);
-        tensors.set(part, { type, shape, offset: size, length });
-        size += Math.ceil(length / ALIGNMENT) * ALIGNMENT;
-        return part;
-      };
-      layers.set(name, {
-        values: place(`${name}.int8`, "int8", [inputs, outputs]),
-        scales: place(`${name}.scales`, "float", [outputs]),
-        factors: factorsOf === name ? place(`${name}.factors`, "float", [inputs]) : `${factorsOf}.factors`,
-        equalized: false,
-        tensors,
-      });
-    }
+  for (const { name, sharesInputOf } of quantizable) {
+    const [outputs, inputs] = shapes.get(`${name}.weight`)! as [number, number];
+    const tensors = new Map<string, Int8Tensor>();
+    const place = (part: string, type: Int8Tensor["type"], shape: number[]) => {
+      const length = shape.reduce((product, n) => product * n, type === "int8" ? 1 : 4);
+      tensors.set(part, { type, shape, offset: size, length });
+      size += Math.ceil(length / ALIGNMENT) * ALIGNMENT;
+      return part;
+    };
+    layers.set(name, {
+      values: place(`${name}.int8`, "int8", [inputs, outputs]),
+      scales: place(`${name}.scales`, "float", [outputs]),
+      factors: sharesInputOf === name ? place(`${name}.factors`, "float", [inputs]) : `${sharesInputOf}.factors`,
+      smoothed: false,
+      tensors,
+    });
   }
   return { layers, size };
 }
 
 /** Writes the file that {@link int8Layout} describes. */
-export function writeInt8(arch: Architecture, weights: Map<string, TensorRef>, activations: Activations): Producer {
+export function writeInt8(network: Network, weights: Map<string, TensorRef>, activations: Activations): Producer {
   return (write) => {
     const padded = (bytes: Uint8Array) => {
       write(bytes);
       const rest = (ALIGNMENT - (bytes.length % ALIGNMENT)) % ALIGNMENT;
       if (rest > 0) write(new Uint8Array(rest));
     };
-    const { layers } = int8Layout(arch);
-    const damping = new Map<string, Float32Array>();
+    const { layers } = int8Layout(network);
+    const smoothing = new Map<string, Float32Array>();
     const floats = (name: string) => readFloats(weights.get(`${name}.weight`)!);
     for (const [name, { factors, tensors }] of layers) {
       if (tensors.has(factors)) {
         const seen = activations.get(name)!;
         const sharers = [...layers].filter(([, layer]) => layer.factors === factors).map(([sharer]) => sharer);
-        damping.set(factors, equalize(seen, largestColumns(sharers.map(floats), seen.length)));
+        smoothing.set(factors, smoothingFactors(seen, largestColumns(sharers.map(floats), seen.length)));
       }
       const { values, scales } = quantize(
         floats(name),
         weights.get(`${name}.weight`)!.shape[0]!,
-        damping.get(factors)!,
+        smoothing.get(factors)!,
       );
       padded(bytesOf(values));
       padded(bytesOf(scales));
-      if (tensors.has(factors)) padded(bytesOf(damping.get(factors)!));
+      if (tensors.has(factors)) padded(bytesOf(smoothing.get(factors)!));
     }
   };
 }
@@ -112,11 +99,11 @@ const OUTLIER = 4;
  * Factors that the input channels are multiplied by before they are rounded, and that the weights' columns are divided
  * by, so that the product stays the same: an outlier channel's excess is shared between both as in SmoothQuant
  * (https://arxiv.org/abs/2211.10438, alpha 0.5), more of it going to a column whose weights are small. Other channels
- * keep 1, and none is damped below the median one.
+ * keep 1, and none is made smaller than the median one.
  * @param largest largest magnitude of every input channel
  * @param columns largest magnitude of every channel's weights
  */
-export function equalize(largest: ArrayLike<number>, columns: ArrayLike<number>): Float32Array {
+export function smoothingFactors(largest: ArrayLike<number>, columns: ArrayLike<number>): Float32Array {
   const usual = median(largest);
   const usualColumn = median(columns);
   return Float32Array.from(largest, (value, channel) => {
@@ -184,15 +171,16 @@ function nearest(value: number): number {
 }
 
 /** Marks the layers whose stored factors are not all ones, so that the graph multiplies only there. */
-export function markEqualized(layers: Map<string, Int8Layer>, read: (tensor: Int8Tensor) => Float32Array): void {
-  const active = new Map<string, boolean>();
+export function markSmoothed(layers: Map<string, Int8Layer>, read: (tensor: Int8Tensor) => Float32Array): void {
+  const smoothed = new Map<string, boolean>();
   for (const layer of layers.values()) {
     const own = layer.tensors.get(layer.factors);
-    if (own)
-      active.set(
+    const factors = own && read(own);
+    if (factors)
+      smoothed.set(
         layer.factors,
-        read(own).some((factor) => factor !== 1),
+        factors.some((factor) => factor !== 1),
       );
-    layer.equalized = active.get(layer.factors) ?? false;
+    layer.smoothed = smoothed.get(layer.factors) ?? false;
   }
 }

@@ -5,17 +5,17 @@ import { toFloat16, toFloat32 } from "../model/floats.js";
 import type { TensorRef } from "../model/safetensors.js";
 import { readTensor } from "../model/weights.js";
 import type { Warn } from "../warn.js";
+import type { Dense, GraphOptions, Network, UseTensor } from "./architectures/architecture.js";
 import { type Checkpoint, placeDerived } from "./checkpoint.js";
-import { type Dense, gemm, gemmUnpacked, int8, probed, type UseTensor } from "./dense.js";
-import { buildEmbeddings, buildEncoder, buildLayers } from "./encoder.js";
+import { gemm, gemmUnpacked, int8, withCalibration } from "./dense.js";
 import { ExternalWeights } from "./external-data.js";
 import type { GraphModel, GraphPart } from "./graph-model.js";
-import { type Activations, INT8_FORMAT, type Int8Tensor, int8Layout, markEqualized, writeInt8 } from "./int8.js";
+import { type Activations, INT8_FORMAT, type Int8Tensor, int8Layout, markSmoothed, writeInt8 } from "./int8.js";
 import { DataType, Graph } from "./onnx.js";
 
-/** The checkpoint in float32. @param mask whether one run may hold pairs of different lengths */
-export function fp32Graph(checkpoint: Checkpoint, mask: boolean): GraphModel {
-  return mask ? whole(checkpoint, { mask, dense: gemm }) : split(checkpoint, [], gemm);
+/** The checkpoint in float32. @param padded whether one run may hold pairs of different lengths */
+export function fp32Graph(checkpoint: Checkpoint, padded: boolean): GraphModel {
+  return padded ? whole(checkpoint, { padded, dense: gemm }) : split(checkpoint, [], gemm);
 }
 
 /**
@@ -42,12 +42,12 @@ export function fp16Graph(checkpoint: Checkpoint, warn: Warn): GraphModel {
       offset += length;
     }
   }
-  return whole({ ...checkpoint, weights: halves }, { mask: true, half: true, dense: gemm });
+  return whole({ ...checkpoint, weights: halves }, { padded: true, half: true, dense: gemm });
 }
 
-/** The float32 graph with an output for each dense layer's largest inputs, see {@link probed}. */
-export function probeGraph(checkpoint: Checkpoint): GraphModel {
-  return whole(checkpoint, { mask: false, dense: (use) => probed(gemm(use)) });
+/** The float32 graph with an output for each dense layer's largest inputs, see {@link withCalibration}. */
+export function calibrationGraph(checkpoint: Checkpoint): GraphModel {
+  return whole(checkpoint, { padded: false, dense: (use) => withCalibration(gemm(use)) });
 }
 
 /**
@@ -59,12 +59,12 @@ export async function int8Graph(
   observe: () => Promise<Activations>,
   warn: Warn,
 ): Promise<GraphModel> {
-  const { arch, weights, shards, memory } = checkpoint;
-  const { layers, size } = int8Layout(arch);
+  const { network, weights, shards, memory } = checkpoint;
+  const { layers, size } = int8Layout(network);
   const name = `${sourceKey(shards, "int8", INT8_FORMAT)}.int8`;
-  const derived = findDerived(name) ?? storeDerived(name, size, writeInt8(arch, weights, await observe()), warn);
+  const derived = findDerived(name) ?? storeDerived(name, size, writeInt8(network, weights, await observe()), warn);
   const file = placeDerived(derived, "int8", memory);
-  markEqualized(layers, (tensor) => readDerived(derived, tensor));
+  markSmoothed(layers, (tensor) => readDerived(derived, tensor));
   const parts = new Map<string, Int8Tensor>([...layers.values()].flatMap((layer) => [...layer.tensors]));
   return split(checkpoint, memory.has(file) ? [] : [file], (use, add) => {
     const useBoth = (part: string) => {
@@ -93,7 +93,7 @@ export function smallestGraph(): GraphModel {
   const ids = graph.input("input_ids", "int32", ["batch", 1]);
   graph.node("Cast", [ids], { to: DataType.float }, "logits");
   graph.output("logits", "float", ["batch", 1]);
-  return { parts: [{ graph: graph.finish("smallest") }], masked: true };
+  return { parts: [{ graph: graph.finish("smallest") }], padded: true };
 }
 
 type MakeDense = (use: UseTensor, add: ExternalWeights["add"]) => Dense;
@@ -101,31 +101,55 @@ type MakeDense = (use: UseTensor, add: ExternalWeights["add"]) => Dense;
 /** One graph from token ids to logits. */
 function whole(
   checkpoint: Checkpoint,
-  { mask, half, dense }: { mask: boolean; half?: boolean; dense: MakeDense },
+  { padded, half = false, dense }: { padded: boolean; half?: boolean; dense: MakeDense },
 ): GraphModel {
-  return { parts: [assemble(checkpoint, buildEncoder, { mask, half, dense }).part], masked: mask };
+  return { parts: [assemble(checkpoint, addAll, { padded, half, dense }).part], padded };
 }
 
 /**
- * Two graphs for the CPU, without a mask: the embedding tables stay mapped from the checkpoint and only the rows in use
+ * Two graphs for the CPU, without padding: the embedding tables stay mapped from the checkpoint and only the rows in use
  * are read, while the packed matrices of the layers can be kept in a file that processes share.
  * @param moreFiles that `dense` takes tensors from
  */
 function split(checkpoint: Checkpoint, moreFiles: string[], dense: MakeDense): GraphModel {
-  const options = { mask: false, dense };
-  const embeddings = assemble(checkpoint, buildEmbeddings, options).part;
-  const { part: layers, bytes } = assemble(checkpoint, buildLayers, options);
+  const options = { padded: false, half: false, dense };
+  const embeddings = assemble(checkpoint, addEmbeddings, options).part;
+  const { part: layers, bytes } = assemble(checkpoint, addLayers, options);
   const key = sourceKey([...checkpoint.shards, ...moreFiles], createHash("sha256").update(layers.graph).digest("hex"));
   // A pool of threads of its own would go on spinning for a while, on the cores that the layers run on by then.
   const first = { ...embeddings, threads: 1 };
   const keep = checkpoint.cached && layers.memory?.length === 0;
-  return { parts: [first, { ...layers, ...(keep && { prepacked: { key, bytes } }) }], masked: false };
+  return { parts: [first, { ...layers, ...(keep && { prepacked: { key, bytes } }) }], padded: false };
+}
+
+type AddNodes = (graph: Graph, network: Network, options: GraphOptions) => void;
+
+/** What passes from one of two graphs to the other: float [batch, sequence, hidden]. */
+const EMBEDDINGS = "embeddings";
+
+const addAll: AddNodes = (graph, network, options) => {
+  addLogits(graph, network.score(graph, network.embed(graph, options), options));
+};
+
+const addEmbeddings: AddNodes = (graph, network, options) => {
+  graph.node("Identity", [network.embed(graph, options)], {}, EMBEDDINGS);
+  graph.output(EMBEDDINGS, "float", ["batch", "sequence", network.hidden]);
+};
+
+const addLayers: AddNodes = (graph, network, options) => {
+  const embeddings = graph.input(EMBEDDINGS, "float", ["batch", "sequence", network.hidden]);
+  addLogits(graph, network.score(graph, embeddings, options));
+};
+
+function addLogits(graph: Graph, logits: string): void {
+  graph.node("Identity", [logits], {}, "logits");
+  graph.output("logits", "float", ["batch", 1]);
 }
 
 function assemble(
-  { arch, weights, memory }: Checkpoint,
-  build: typeof buildEncoder,
-  { mask, half = false, dense }: { mask: boolean; half?: boolean | undefined; dense: MakeDense },
+  { network, weights, memory }: Checkpoint,
+  addNodes: AddNodes,
+  { padded, half, dense }: { padded: boolean; half: boolean; dense: MakeDense },
 ): { part: GraphPart & { graph: Uint8Array }; bytes: number } {
   const graph = new Graph();
   const external = new ExternalWeights(memory);
@@ -134,7 +158,7 @@ function assemble(
     const tensor = weights.get(name)!;
     return add(name, half ? "float16" : "float", tensor.shape, tensor);
   };
-  build(graph, arch, { mask, half, use, dense: dense(use, add) });
+  addNodes(graph, network, { padded, half, use, dense: dense(use, add) });
   const placed = external.place(graph);
-  return { part: { graph: graph.finish(arch.family), ...placed }, bytes: external.bytes };
+  return { part: { graph: graph.finish(network.architecture), ...placed }, bytes: external.bytes };
 }

@@ -4,7 +4,7 @@
  */
 
 /** TensorProto.DataType */
-export const DataType = { float: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float16: 10 } as const;
+export const DataType = { float: 1, int8: 3, int32: 6, int64: 7, float16: 10 } as const;
 export type DataTypeName = keyof typeof DataType;
 
 export type Attribute = number | { float: number } | string | readonly number[];
@@ -83,26 +83,25 @@ export class Graph {
     this.body.message(12, valueInfo(name, type, shape));
   }
 
-  /** Adds a node of `op` (`"com.microsoft:Gelu"` for another domain) and returns the name of its first output. */
-  node(op: string, inputs: readonly string[], attributes: Record<string, Attribute> = {}, output?: string): string {
-    return this.nodes(op, inputs, attributes, [output ?? this.name(op)])[0]!;
-  }
-
-  /** The same for several outputs. */
-  nodes(op: string, inputs: readonly string[], attributes: Record<string, Attribute>, outputs: readonly string[]) {
+  /** Adds a node of `op` (`"com.microsoft:Gelu"` for another domain) and returns the name of its output. */
+  node(
+    op: string,
+    inputs: readonly string[],
+    attributes: Record<string, Attribute> = {},
+    output = this.name(op),
+  ): string {
     const [domain, type] = op.includes(":") ? op.split(":") : ["", op];
     const node = new Message();
     for (const input of inputs) node.string(1, input);
-    for (const output of outputs) node.string(2, output);
-    node.string(3, outputs[0]!).string(4, type!);
+    node.string(2, output).string(3, output).string(4, type!);
     for (const [name, value] of Object.entries(attributes)) node.message(5, attribute(name, value));
     if (domain) node.string(7, domain);
     this.body.message(1, node);
-    return outputs;
+    return output;
   }
 
   /** A fresh value name. */
-  name(hint: string): string {
+  private name(hint: string): string {
     return `${hint.replace(/^.*:/, "")}_${this.counter++}`;
   }
 

@@ -8,28 +8,29 @@ export interface ModelFileOptions
   signal?: AbortSignal | undefined;
 }
 
-/** The files of a model on this machine. */
+/** What `config.json` says. */
+export type Config = Readonly<Record<string, unknown>>;
+
+/** A checkpoint that we write the graph for, or the repository's own graph. */
+export type Weights =
+  /** Absolute paths of one file, or of all shards. */
+  | { kind: "safetensors"; shards: string[] }
+  /** Absolute path; external data lies beside it. */
+  | { kind: "onnx"; graph: string };
+
+/** The files of a model on this machine, as plain data that crosses threads. */
 export interface ModelFiles {
   /** The model as it was named. */
   model: string;
   /** Commit of a hub model, `undefined` for folders and the embedded model. */
   revision: string | undefined;
   /**
-   * Name inside the repository, with forward slashes, to absolute path. Always `config.json` and `tokenizer.json`, and
-   * the weights: `model.safetensors`, or `model.safetensors.index.json` and its shards, or `onnx/model.onnx` and its
-   * external data. In the hub cache a path may be a symbolic link.
+   * All that running it takes: name inside the repository, with forward slashes, to absolute path. In the hub cache a
+   * path may be a symbolic link.
    */
   paths: Record<string, string>;
-}
-
-/** A model file's content, parsed. */
-export function readJson(files: ModelFiles, name: string): Record<string, unknown> {
-  try {
-    return JSON.parse(Buffer.from(readModelFile(files, name)).toString("utf8")) as Record<string, unknown>;
-  } catch (cause) {
-    if (cause instanceof RerankError) throw cause;
-    throw new RerankError("MODEL_INVALID", `${name} of model ${show(files.model)} is not JSON.`, { cause });
-  }
+  config: Config;
+  weights: Weights;
 }
 
 /** A model file's bytes. */

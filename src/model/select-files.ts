@@ -1,8 +1,16 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RerankError, show } from "../errors.js";
-import { isKnownFamily, parseConfig } from "./config.js";
 import { hasSize } from "./hub/cache.js";
+import type { Config, ModelFiles } from "./model-files.js";
+
+/** What those know who write graphs, asked before weights are downloaded. */
+export interface KnownArchitectures {
+  /** Whether we write graphs for this kind of model. */
+  includes(config: Config): boolean;
+  /** @throws {RerankError} `MODEL_UNSUPPORTED` or `MODEL_INVALID` for a model that no graph can be written for */
+  check(config: Config): void;
+}
 
 /** Something that has a model's files: a folder, a snapshot in the cache, or a hub repository. */
 export interface FileSource {
@@ -21,7 +29,10 @@ export class MissingFile extends RerankError {}
  * Gets the files that running a model takes, and no others: the small ones first, so that what is wrong with a model
  * shows before its weights are downloaded.
  */
-export async function selectFiles(source: FileSource): Promise<Record<string, string>> {
+export async function selectFiles(
+  source: FileSource,
+  known: KnownArchitectures,
+): Promise<Omit<ModelFiles, "model" | "revision">> {
   const paths: Record<string, string> = {};
   const get = async (name: string) => {
     paths[name] ??= await source.get(name);
@@ -32,15 +43,16 @@ export async function selectFiles(source: FileSource): Promise<Record<string, st
   }
   const config = await readJson(await get("config.json"), source);
   checkTokenizer(source);
-  const weights = selectWeights(config, source);
-  for (const name of ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"]) {
-    if (source.names.has(name)) await get(name);
+  const weights = selectWeights(config, source, known);
+  for (const name of ["tokenizer.json", "tokenizer_config.json"]) if (source.names.has(name)) await get(name);
+  if (weights.kind === "onnx") {
+    for (const name of weights.files) await get(name);
+    return { paths, config, weights: { kind: "onnx", graph: await get(ONNX) } };
   }
-  for (const name of weights) await get(name);
-  if (weights[0] === INDEX) {
-    for (const name of shardNames(await readJson(await get(INDEX), source), source)) await get(name);
-  }
-  return paths;
+  const names = weights.file === INDEX ? shardNames(await readJson(await get(INDEX), source), source) : [weights.file];
+  const shards: string[] = [];
+  for (const name of names) shards.push(await get(name));
+  return { paths, config, weights: { kind: "safetensors", shards } };
 }
 
 /** A folder on this machine, a snapshot of the cache included. Empty files and dangling links do not count. */
@@ -59,19 +71,22 @@ export async function folderSource(folder: string): Promise<FileSource> {
 }
 
 const INDEX = "model.safetensors.index.json";
+const ONNX = "onnx/model.onnx";
+
+/** Where the weights are, by name: one safetensors file or an index of them, or a graph and its external data. */
+type WeightNames = { kind: "safetensors"; file: string } | { kind: "onnx"; files: string[] };
 
 /** Our own graph on safetensors where we know the architecture, else the repository's own ONNX graph. */
-function selectWeights(config: Record<string, unknown>, source: FileSource): string[] {
-  const { names, where } = source;
-  const onnx = [...names].filter((name) => /^onnx\/model\.onnx[._]data(_\d+)?$/.test(name)).sort();
-  if (names.has("onnx/model.onnx")) onnx.unshift("onnx/model.onnx");
-  const hasOnnx = onnx[0] === "onnx/model.onnx";
+function selectWeights(config: Config, { names, where }: FileSource, known: KnownArchitectures): WeightNames {
   const safetensors = ["model.safetensors", INDEX].find((name) => names.has(name));
-  if (safetensors && (isKnownFamily(config.model_type) || !hasOnnx)) {
-    parseConfig(config); // throws for what no graph can be written for
-    return [safetensors];
+  if (safetensors && (known.includes(config) || !names.has(ONNX))) {
+    known.check(config);
+    return { kind: "safetensors", file: safetensors };
   }
-  if (hasOnnx) return onnx;
+  if (names.has(ONNX)) {
+    const data = [...names].filter((name) => /^onnx\/model\.onnx[._]data(_\d+)?$/.test(name)).sort();
+    return { kind: "onnx", files: [ONNX, ...data] };
+  }
   const other = ["pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack"];
   const found = other.filter((name) => names.has(name)).join(", ");
   throw new MissingFile(
@@ -91,7 +106,7 @@ function checkTokenizer({ names, where }: FileSource): void {
   );
 }
 
-function shardNames(index: Record<string, unknown>, { names, where }: FileSource): string[] {
+function shardNames(index: Config, { names, where }: FileSource): string[] {
   const map = index.weight_map;
   const shards = new Set(typeof map === "object" && map !== null ? Object.values(map) : []);
   if (shards.size === 0) throw new RerankError("MODEL_INVALID", `${INDEX} in ${where} names no shards.`);
@@ -108,7 +123,7 @@ function shardNames(index: Record<string, unknown>, { names, where }: FileSource
   return [...(shards as Set<string>)].sort();
 }
 
-async function readJson(path: string, { where }: FileSource): Promise<Record<string, unknown>> {
+async function readJson(path: string, { where }: FileSource): Promise<Config> {
   let value: unknown;
   let cause: unknown;
   try {
@@ -116,6 +131,6 @@ async function readJson(path: string, { where }: FileSource): Promise<Record<str
   } catch (error) {
     cause = error;
   }
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Config;
   throw new RerankError("MODEL_INVALID", `${path} (of ${where}) does not hold a JSON object.`, { cause });
 }

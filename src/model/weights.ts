@@ -1,66 +1,34 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { RerankError, show } from "../errors.js";
-import type { Architecture } from "./config.js";
 import { toFloat32 } from "./floats.js";
 import { readCheckpoint, type TensorRef } from "./safetensors.js";
 
-/** Shapes of the tensors that an architecture needs, by their names in the checkpoint. */
-export function expectedTensors(arch: Architecture): Map<string, number[]> {
-  const { hidden, ffn } = arch;
-  const shapes = new Map<string, number[]>();
-  const linear = (name: string, out: number, input: number) =>
-    shapes.set(`${name}.weight`, [out, input]).set(`${name}.bias`, [out]);
-  const norm = (name: string) => shapes.set(`${name}.weight`, [hidden]).set(`${name}.bias`, [hidden]);
-  const base = prefix(arch);
-  shapes.set(`${base}.embeddings.word_embeddings.weight`, [arch.vocab, hidden]);
-  shapes.set(`${base}.embeddings.position_embeddings.weight`, [arch.positions, hidden]);
-  shapes.set(`${base}.embeddings.token_type_embeddings.weight`, [arch.types, hidden]);
-  norm(`${base}.embeddings.LayerNorm`);
-  for (let i = 0; i < arch.layers; i++) {
-    const layer = `${base}.encoder.layer.${i}`;
-    for (const part of ["query", "key", "value"]) linear(`${layer}.attention.self.${part}`, hidden, hidden);
-    linear(`${layer}.attention.output.dense`, hidden, hidden);
-    norm(`${layer}.attention.output.LayerNorm`);
-    linear(`${layer}.intermediate.dense`, ffn, hidden);
-    linear(`${layer}.output.dense`, hidden, ffn);
-    norm(`${layer}.output.LayerNorm`);
-  }
-  const [dense, out] = headNames(arch);
-  linear(dense, hidden, hidden);
-  linear(out, 1, hidden);
-  return shapes;
+/** What a model needs of a checkpoint. */
+export interface ExpectedTensors {
+  /** Shapes of the tensors that it reads, by their names in the checkpoint. */
+  readonly tensors: ReadonlyMap<string, readonly number[]>;
+  /** Names of tensors that checkpoints carry and nothing reads. */
+  readonly unused: RegExp;
+  /** The tensor that has one row for each label, of which there may be one. */
+  readonly labelWeight: string;
 }
-
-/** Prefix of the encoder's tensors. */
-export function prefix(arch: Architecture): string {
-  return arch.family === "bert" ? "bert" : "roberta";
-}
-
-/** The two layers of the classification head: dense with tanh, then one logit. */
-export function headNames(arch: Architecture): [dense: string, out: string] {
-  return arch.family === "bert" ? ["bert.pooler.dense", "classifier"] : ["classifier.dense", "classifier.out_proj"];
-}
-
-/** Tensors that checkpoints carry and no classifier reads: position and type buffers, RoBERTa's unused pooler. */
-const UNUSED = /(^|\.)(position_ids|token_type_ids)$|^roberta\.pooler\./;
 
 /**
- * Opens a checkpoint and holds it against the architecture: every tensor there, nothing left over, each of its shape.
+ * Opens a checkpoint and holds it against what is expected: every tensor there, nothing left over, each of its shape.
  * @throws {RerankError} `MODEL_INVALID`, and `MODEL_UNSUPPORTED` for a head of several labels
  */
-export function openWeights(files: readonly string[], arch: Architecture): Map<string, TensorRef> {
+export function openWeights(files: readonly string[], expected: ExpectedTensors): Map<string, TensorRef> {
   const found = readCheckpoint(files);
   const weights = new Map<string, TensorRef>();
   const missing: string[] = [];
-  const headWeight = `${headNames(arch)[1]}.weight`;
-  for (const [name, shape] of expectedTensors(arch)) {
+  for (const [name, shape] of expected.tensors) {
     const tensor = found.get(name);
     found.delete(name);
     if (!tensor) {
       missing.push(name);
       continue;
     }
-    if (name === headWeight) checkOneLabel(tensor);
+    if (name === expected.labelWeight) checkOneLabel(tensor);
     if (tensor.shape.join() !== shape.join()) {
       throw invalid(`tensor ${name} has the shape [${tensor.shape}], config.json asks for [${shape}]`);
     }
@@ -69,7 +37,7 @@ export function openWeights(files: readonly string[], arch: Architecture): Map<s
     }
     weights.set(name, tensor);
   }
-  const extra = [...found.keys()].filter((name) => !UNUSED.test(name));
+  const extra = [...found.keys()].filter((name) => !expected.unused.test(name));
   if (missing.length > 0) throw invalid(`${missing.length} tensors are missing, ${list(missing)}`);
   if (extra.length > 0) throw invalid(`${extra.length} tensors do not belong to this architecture, ${list(extra)}`);
   return weights;

@@ -1,5 +1,5 @@
+import { resolveModel } from "../engine/resolve-model.js";
 import { disposedError, RerankError, show } from "../errors.js";
-import { resolveModel } from "../model/resolve.js";
 import { emptyResult, type ScoreRequest, type ScoreResult } from "../request.js";
 import { EngineClient } from "../threads/engine-client.js";
 import type { DownloadProgress, Reranker, RerankerInfo, RerankerOptions } from "../types.js";

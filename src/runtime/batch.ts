@@ -1,11 +1,5 @@
 import { RerankError } from "../errors.js";
-
-/** A pair as the tokenizer lays it out. */
-export interface Row {
-  ids: Int32Array;
-  /** Position from which `token_type_ids` are 1. */
-  firstSegment: number;
-}
+import type { EncodedPair } from "../tokenizer/tokenizer.js";
 
 /** Rows of one inference run, padded on the right to the longest. */
 export interface Batch {
@@ -25,7 +19,7 @@ export interface Batch {
  * @param vocab rows of the model's embedding table, as far as they are known; a GPU would read beyond them without a word
  * @throws RerankError `MODEL_INVALID` for a token id that is not among them
  */
-export function makeBatch(pairs: readonly Row[], padId: number, vocab = Number.POSITIVE_INFINITY): Batch {
+export function makeBatch(pairs: readonly EncodedPair[], padId: number, vocab = Number.POSITIVE_INFINITY): Batch {
   const lengths = pairs.map((pair) => pair.ids.length);
   const length = lengths.reduce((longest, next) => Math.max(longest, next), 0);
   const ids = new Int32Array(pairs.length * length);

@@ -35,8 +35,8 @@ export interface SessionOptions {
 /** How to open a model on one device, in this thread or in another. */
 export type OpenSession = (model: GraphModel, device: DeviceId, options?: SessionOptions) => Promise<Session>;
 
-/** A session whose graph may have more outputs than the logits. */
-export interface ProbeSession extends Session {
+/** A session in this thread, which gives all that its graph has as outputs besides the logits. */
+export interface OwnSession extends Session {
   /** Every output by name. */
   runAll(batch: Batch): Promise<Map<string, ArrayLike<number>>>;
 }
@@ -50,7 +50,7 @@ export async function createSession(
   model: GraphModel,
   device: DeviceId,
   options: SessionOptions = {},
-): Promise<ProbeSession> {
+): Promise<OwnSession> {
   const ort = await runtime();
   const chain: { session: InferenceSession; feeds: [string, BoundFeed][] }[] = [];
   const release = async () => {

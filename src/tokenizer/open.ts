@@ -24,3 +24,13 @@ export function openTokenizer(files: ModelFiles, warn: Warn): PairTokenizer {
   if (compiled) storeDerived(name, compiled.length, (write) => write(compiled), warn);
   return tokenizer;
 }
+
+/** The longest input that tokenizer_config.json names, where it names one. */
+export function tokenizerLimit(files: ModelFiles): number | undefined {
+  if (!files.paths["tokenizer_config.json"]) return undefined;
+  const { model_max_length: limit } = JSON.parse(
+    new TextDecoder().decode(readModelFile(files, "tokenizer_config.json")),
+  ) as { model_max_length?: unknown };
+  // "No limit" is written as 10^30.
+  return typeof limit === "number" && Number.isSafeInteger(limit) && limit > 0 ? limit : undefined;
+}

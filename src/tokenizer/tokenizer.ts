@@ -86,8 +86,16 @@ export class PairTokenizer {
   }
 
   /**
-   * Lays out one pair. The query is cut to three quarters of `maxLength`, then only the passage is cut, as FlagReranker
-   * does; the query gives way further only where a tiny `maxLength` leaves no room for it. Special tokens always stay.
+   * Tokens of a passage that fit beside a query of so many. The query is cut to three quarters of `maxLength`, then only
+   * the passage is cut, as FlagReranker does; the query gives way further only where a tiny `maxLength` leaves no room.
+   */
+  passageRoom(queryLength: number, maxLength: number): number {
+    const room = maxLength - this.specialTokensPerPair;
+    return room - Math.min(queryLength, Math.floor((maxLength * 3) / 4), room);
+  }
+
+  /**
+   * Lays out one pair, cut as {@link passageRoom} says. Special tokens always stay.
    * Throws `OPTION_INVALID` where `maxLength` cannot hold them.
    */
   pair(queryIds: ArrayLike<number>, passageIds: ArrayLike<number>, maxLength: number): EncodedPair {
@@ -99,8 +107,9 @@ export class PairTokenizer {
       );
     }
     const { before, between, after, types } = this.#template;
-    const queryLength = Math.min(queryIds.length, Math.floor((maxLength * 3) / 4), room);
-    const passageLength = Math.min(passageIds.length, room - queryLength);
+    const passageRoom = this.passageRoom(queryIds.length, maxLength);
+    const queryLength = Math.min(queryIds.length, room - passageRoom);
+    const passageLength = Math.min(passageIds.length, passageRoom);
     const ids = new Int32Array(this.specialTokensPerPair + queryLength + passageLength);
     const passageAt = before.length + queryLength + between.length;
     ids.set(before);

@@ -4,7 +4,13 @@ import { tryDevices } from "../../src/cli/try-devices.js";
 import type { Machine } from "../../src/runtime/devices.js";
 import type { Device } from "../../src/types.js";
 
-const files = { model: "mini", revision: undefined, paths: {} };
+const files = {
+  model: "mini",
+  revision: undefined,
+  paths: {},
+  config: {},
+  weights: { kind: "onnx", graph: "" },
+} as const;
 const linux = (noGpu?: string): Machine => ({ platform: "linux", arch: "x64", noGpu });
 
 /** Tries devices of a machine on which only `works` do, and keeps the order of the attempts. */

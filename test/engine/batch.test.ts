@@ -45,36 +45,36 @@ for (const name of ["xlmr", "bert"]) {
 
     before(async () => {
       tokenizer = await openTokenizer(fixture(`models/${name}`));
-      for (const masked of [false, true]) {
-        const session = await openSession(fixture(`models/${name}`), masked);
-        sessions.set(masked, session);
+      for (const padded of [false, true]) {
+        const session = await openSession(fixture(`models/${name}`), padded);
+        sessions.set(padded, session);
         const logits: number[] = [];
         for (const { query, passage } of chosen) {
           const pair = tokenizer.pair(tokenizer.encode(query), tokenizer.encode(passage), 512);
           logits.push((await session.run(makeBatch([pair], tokenizer.padId)))[0]!);
         }
-        alone.set(masked, logits);
+        alone.set(padded, logits);
       }
     });
     after(async () => {
       for (const session of sessions.values()) await session.release();
     });
 
-    it("alone it scores as in PyTorch, with and without a mask", () => {
+    it("alone it scores as in PyTorch, padded or not", () => {
       assert.ok(chosen.length >= 30);
       for (const logits of alone.values()) {
         for (const [index, logit] of logits.entries()) assert.ok(Math.abs(logit - chosen[index]!.logit) < 1e-4);
       }
     });
 
-    for (const masked of [false, true]) {
-      it(`${masked ? "mixed lengths with a mask" : "equal lengths without a mask"}: within 1e-5`, async () => {
+    for (const padded of [false, true]) {
+      it(`${padded ? "mixed lengths, padded" : "equal lengths"}: within 1e-5`, async () => {
         const members = fc.array(fc.nat(chosen.length - 1), { minLength: 1, maxLength: 25 });
         const requests = fc.array(members, { minLength: 1, maxLength: 3 });
         await fc.assert(
           fc.asyncProperty(requests, fc.integer({ min: 1, max: 3000 }), async (groups, batchTokens) => {
-            const session = sessions.get(masked)!;
-            const run = new EngineRun(loadedModel({ session, tokenizer, masked, batchTokens }));
+            const session = sessions.get(padded)!;
+            const run = new EngineRun(loadedModel({ session, tokenizer, padded, batchTokens }));
             await Promise.all(
               groups.map((group, id) => {
                 const queries = group.map((index) => chosen[index]!.query);
@@ -85,7 +85,7 @@ for (const name of ["xlmr", "bert"]) {
             assert.equal(run.failures.size, 0);
             for (const [id, group] of groups.entries()) {
               for (const [place, index] of group.entries()) {
-                const moved = Math.abs(run.logits.get(id)![place]! - alone.get(masked)![index]!);
+                const moved = Math.abs(run.logits.get(id)![place]! - alone.get(padded)![index]!);
                 assert.ok(moved < 1e-5, `pair ${index} moved by ${moved}`);
               }
             }

@@ -12,7 +12,7 @@ import {
 import { join } from "node:path";
 import { afterEach, describe, it } from "node:test";
 import { loadModel } from "../../src/engine/load.js";
-import { resolveModel } from "../../src/model/resolve.js";
+import { resolveModel } from "../../src/engine/resolve-model.js";
 import {
   editModel,
   headerOf,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, truncateSync } from "node:fs";
+import { readFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { type DataTypeName, Graph } from "../../src/graph/onnx.js";
@@ -211,18 +211,30 @@ describe("an ONNX graph is refused", () => {
 });
 
 describe("the limit of an ONNX graph", () => {
-  it("is its position table's, less what RoBERTa's padding index takes", async (t) => {
-    const roberta = (config: Record<string, unknown>) => {
-      Object.assign(config, { model_type: "xlm-roberta", max_position_embeddings: 130, pad_token_id: 1 });
-    };
-    const folder = editModel(t, "bert", { config: roberta, files: { "model.safetensors": undefined } });
+  async function limit(t: TestContext, settings: Record<string, unknown>, tokenizer?: object): Promise<number> {
     const source = folderOf(t);
-    mkdirSync(join(folder, "onnx"));
-    for (const name of ["model.onnx", "model.onnx_data"]) {
-      copyFileSync(join(source, "onnx", name), join(folder, "onnx", name));
-    }
-    const reranker = await loadReranker(folder, { device: "cpu", worker: false });
-    assert.equal(reranker.info?.maxLength, 128);
-    await reranker.dispose();
+    const onnx = (name: string) => readFileSync(join(source, "onnx", name));
+    const folder = editModel(t, "bert", {
+      config: (config) => void Object.assign(config, settings),
+      files: {
+        "model.safetensors": undefined,
+        "onnx/model.onnx": onnx("model.onnx"),
+        "onnx/model.onnx_data": onnx("model.onnx_data"),
+        ...(tokenizer && { "tokenizer_config.json": JSON.stringify(tokenizer) }),
+      },
+    });
+    await using reranker = await loadReranker(folder, { device: "cpu", worker: false });
+    return reranker.info!.maxLength!;
+  }
+
+  it("is its position table's, less what RoBERTa's padding index takes", async (t) => {
+    assert.equal(await limit(t, { model_type: "xlm-roberta", max_position_embeddings: 130, pad_token_id: 1 }), 128);
+  });
+
+  it("is the tokenizer's own where that is smaller, which an architecture that we do not know may need", async (t) => {
+    const settings = { model_type: "mpnet", max_position_embeddings: 130, pad_token_id: 1 };
+    assert.equal(await limit(t, settings, { model_max_length: 128 }), 128);
+    assert.equal(await limit(t, settings, { model_max_length: 1e30 }), 130);
+    assert.equal(await limit(t, settings, {}), 130);
   });
 });

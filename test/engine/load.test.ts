@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { loadModel } from "../../src/engine/load.js";
 import type { LoadedModel, LoadSpec } from "../../src/engine/loaded-model.js";
-import { resolveModel } from "../../src/model/resolve.js";
+import { resolveModel } from "../../src/engine/resolve-model.js";
 import { loadReranker } from "../../src/rerankers/local.js";
 import { computeThreads } from "../../src/runtime/cpu-threads.js";
 import { type Machine, thisMachine } from "../../src/runtime/devices.js";

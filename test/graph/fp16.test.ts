@@ -1,15 +1,11 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { openCheckpoint } from "../../src/graph/checkpoint.js";
 import type { GraphModel } from "../../src/graph/graph-model.js";
 import { fp16Graph, fp32Graph } from "../../src/graph/model.js";
-import { parseConfig } from "../../src/model/config.js";
-import { resolveModel } from "../../src/model/resolve.js";
 import { makeBatch } from "../../src/runtime/batch.js";
 import { createSession } from "../../src/runtime/session.js";
 import { editModel, type Tensors } from "../support/checkpoint.js";
-import { openTokenizer } from "../support/engine.js";
+import { checkpointOf, openTokenizer } from "../support/engine.js";
 import { fixture, temporaryFolder } from "../support/paths.js";
 
 /**
@@ -52,9 +48,7 @@ function scale(tensors: Tensors, names: RegExp, factor: number): void {
 }
 
 async function bothLogits(folder: string): Promise<[half: number[], exact: number[]]> {
-  const files = await resolveModel(folder);
-  const config = JSON.parse(readFileSync(files.paths["config.json"]!, "utf8")) as Record<string, unknown>;
-  const checkpoint = openCheckpoint(files, parseConfig(config), assert.fail);
+  const checkpoint = await checkpointOf(folder);
   const run = async (model: GraphModel) => {
     const tokenizer = await openTokenizer(folder);
     const session = await createSession(model, { name: "cpu", index: 0 });

@@ -23,7 +23,7 @@ function assertClose(logits: ArrayLike<number>, wanted: number[], tolerance: num
 describe("the float32 graph of RoBERTa gives PyTorch's logits", () => {
   const sessions = new Map<boolean, Session>();
   before(async () => {
-    for (const masked of [false, true]) sessions.set(masked, await openSession(fixture("models/roberta"), masked));
+    for (const padded of [false, true]) sessions.set(padded, await openSession(fixture("models/roberta"), padded));
   });
   after(async () => {
     for (const session of sessions.values()) await session.release();
@@ -34,15 +34,15 @@ describe("the float32 graph of RoBERTa gives PyTorch's logits", () => {
     assert.ok(known.length >= 50 && Math.max(...lengths) > 500 && Math.min(...lengths) < 10);
   });
 
-  for (const masked of [false, true]) {
-    it(`one at a time, ${masked ? "with" : "without"} a mask`, async () => {
+  for (const padded of [false, true]) {
+    it(`one at a time, ${padded ? "for padded" : "for unpadded"} batches`, async () => {
       for (const { ids, logit } of known) {
-        assertClose(await sessions.get(masked)!.run(makeBatch([row(ids)], PAD)), [logit], 1e-4);
+        assertClose(await sessions.get(padded)!.run(makeBatch([row(ids)], PAD)), [logit], 1e-4);
       }
     });
   }
 
-  it("equal lengths together, without a mask", async () => {
+  it("equal lengths together, unpadded", async () => {
     const { ids, logit } = known.find(({ ids }) => ids.length > 20 && ids.length < 60)!;
     const other = known.find(({ ids: more }) => more.length > ids.length)!.ids.slice(0, ids.length);
     const logits = await sessions.get(false)!.run(makeBatch([row(ids), row(other), row(ids)], PAD));
@@ -50,7 +50,7 @@ describe("the float32 graph of RoBERTa gives PyTorch's logits", () => {
     assert.ok(Math.abs(logits[1]! - logit) > 1e-3, "rows do not mix");
   });
 
-  it("all lengths together, with a mask, whatever the padding holds", async () => {
+  it("all lengths together, padded, whatever the padding holds", async () => {
     const logits = known.map(({ logit }) => logit);
     for (const pad of [PAD, 0, 700]) {
       const batch = makeBatch(

@@ -1,20 +1,17 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { observeActivations } from "../../src/engine/calibration.js";
-import { type Checkpoint, openCheckpoint } from "../../src/graph/checkpoint.js";
+import type { Checkpoint } from "../../src/graph/checkpoint.js";
 import type { GraphModel } from "../../src/graph/graph-model.js";
-import { type Activations, equalize, int8Layout, quantize } from "../../src/graph/int8.js";
-import { fp32Graph, int8Graph, probeGraph } from "../../src/graph/model.js";
-import { parseConfig } from "../../src/model/config.js";
-import { resolveModel } from "../../src/model/resolve.js";
+import { type Activations, int8Layout, quantize, smoothingFactors } from "../../src/graph/int8.js";
+import { calibrationGraph, fp32Graph, int8Graph } from "../../src/graph/model.js";
 import { loadReranker } from "../../src/rerankers/local.js";
 import { makeBatch } from "../../src/runtime/batch.js";
 import { createSession } from "../../src/runtime/session.js";
 import type { PairTokenizer } from "../../src/tokenizer/tokenizer.js";
 import { editModel, type Tensors } from "../support/checkpoint.js";
-import { openTokenizer } from "../support/engine.js";
+import { checkpointOf, openTokenizer } from "../support/engine.js";
 import { fixture, temporaryFolder } from "../support/paths.js";
 
 const CPU = { name: "cpu", index: 0 } as const;
@@ -54,17 +51,17 @@ describe("quantize", () => {
   });
 });
 
-describe("equalize", () => {
+describe("SmoothQuant smoothing", () => {
   it("shares an outlier channel's excess between activations and weights, and leaves the others alone", () => {
-    assert.deepEqual([...equalize([1, 1, 1, 100, 1], [2, 2, 2, 2, 2])], [1, 1, 1, Math.fround(0.1), 1]);
-    assert.deepEqual([...equalize([1, 2, 3, 2, 1], [1, 9, 1, 9, 1])], [1, 1, 1, 1, 1]);
-    assert.deepEqual([...equalize([0, 0, 0, 5], [1, 1, 1, 1])], [1, 1, 1, 1]);
+    assert.deepEqual([...smoothingFactors([1, 1, 1, 100, 1], [2, 2, 2, 2, 2])], [1, 1, 1, Math.fround(0.1), 1]);
+    assert.deepEqual([...smoothingFactors([1, 2, 3, 2, 1], [1, 9, 1, 9, 1])], [1, 1, 1, 1, 1]);
+    assert.deepEqual([...smoothingFactors([0, 0, 0, 5], [1, 1, 1, 1])], [1, 1, 1, 1]);
   });
 
   it("gives more to small weights, but neither raises a channel nor damps it below the median one", () => {
-    assert.deepEqual([...equalize([1, 1, 100, 1], [1, 1, 0.04, 1])], [1, 1, Math.fround(0.02), 1]);
-    assert.deepEqual([...equalize([1, 1, 100, 1], [1, 1, 0, 1])], [1, 1, Math.fround(0.01), 1]);
-    assert.deepEqual([...equalize([1, 1, 100, 1], [1, 1, 1e6, 1])], [1, 1, 1, 1]);
+    assert.deepEqual([...smoothingFactors([1, 1, 100, 1], [1, 1, 0.04, 1])], [1, 1, Math.fround(0.02), 1]);
+    assert.deepEqual([...smoothingFactors([1, 1, 100, 1], [1, 1, 0, 1])], [1, 1, Math.fround(0.01), 1]);
+    assert.deepEqual([...smoothingFactors([1, 1, 100, 1], [1, 1, 1e6, 1])], [1, 1, 1, 1]);
   });
 });
 
@@ -96,14 +93,14 @@ describe("an int8 model", () => {
     const folder = editModel(t, "xlmr", { tensors: addOutliers });
     const { checkpoint, tokenizer } = await open(folder);
     const exact = await logits(fp32Graph(checkpoint, false), tokenizer);
-    const equalized = await logits(
+    const smoothed = await logits(
       await int8Graph(checkpoint, () => observe(checkpoint, tokenizer), assert.fail),
       tokenizer,
     );
     process.env.BGE_RERANKER_CACHE = temporaryFolder(t);
     const naive = await logits(await int8Graph(checkpoint, async () => noOutliers(checkpoint), assert.fail), tokenizer);
-    const [ours, without] = [error(equalized, exact), error(naive, exact)];
-    assert.ok(ours < 0.5 * without, `equalized ${ours}, without ${without}`);
+    const [ours, without] = [error(smoothed, exact), error(naive, exact)];
+    assert.ok(ours < 0.5 * without, `smoothed ${ours}, without ${without}`);
     assert.ok(ours < 0.15 * spread(exact), `${ours} of ${spread(exact)}`);
   });
 });
@@ -121,24 +118,19 @@ function addOutliers(tensors: Tensors): void {
 }
 
 async function open(folder: string): Promise<{ checkpoint: Checkpoint; tokenizer: PairTokenizer }> {
-  const files = await resolveModel(folder);
-  const config = JSON.parse(readFileSync(files.paths["config.json"]!, "utf8")) as Record<string, unknown>;
-  return {
-    checkpoint: openCheckpoint(files, parseConfig(config), assert.fail),
-    tokenizer: await openTokenizer(folder),
-  };
+  return { checkpoint: await checkpointOf(folder), tokenizer: await openTokenizer(folder) };
 }
 
 async function observe(checkpoint: Checkpoint, tokenizer: PairTokenizer): Promise<Activations> {
-  const session = await createSession(probeGraph(checkpoint), CPU);
+  const session = await createSession(calibrationGraph(checkpoint), CPU);
   const seen = await observeActivations(session, tokenizer, 128);
   await session.release();
   return seen;
 }
 
-/** What a model without any outlier would show, so that no channel is equalized. */
-function noOutliers({ arch }: Checkpoint): Activations {
-  const layers = [...int8Layout(arch).layers].map(([name, { values, tensors }]) => {
+/** What a model without any outlier would show, so that no channel is smoothed. */
+function noOutliers({ network }: Checkpoint): Activations {
+  const layers = [...int8Layout(network).layers].map(([name, { values, tensors }]) => {
     const inputs = tensors.get(values)!.shape[0]!;
     return [name, new Float32Array(inputs).fill(1)] as const;
   });

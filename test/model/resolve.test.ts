@@ -3,8 +3,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { test } from "node:test";
+import { resolveModel } from "../../src/engine/resolve-model.js";
 import { hubCacheDir } from "../../src/model/hub/environment.js";
-import { resolveModel } from "../../src/model/resolve.js";
 import { fixture, repoRoot, temporaryFolder } from "../support/paths.js";
 
 const XLMR = JSON.stringify({
@@ -42,7 +42,7 @@ test("a folder: every file that is needed, with its absolute path, and no other"
   const found = await resolveModel(folder);
   assert.equal(found.model, folder);
   assert.equal(found.revision, undefined);
-  const names = ["config.json", "tokenizer.json", "special_tokens_map.json", "model.safetensors"];
+  const names = ["config.json", "tokenizer.json", "model.safetensors"];
   assert.deepEqual(found.paths, Object.fromEntries(names.map((name) => [name, join(folder, name)])));
 });
 

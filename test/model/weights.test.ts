@@ -3,7 +3,7 @@ import { closeSync, openSync, truncateSync, writeFileSync, writeSync } from "nod
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { RerankError, type RerankErrorCode } from "../../src/errors.js";
-import { parseConfig } from "../../src/model/config.js";
+import { readNetwork } from "../../src/graph/architectures/list.js";
 import { readCheckpoint } from "../../src/model/safetensors.js";
 import { checkFinite, openWeights, readTensor } from "../../src/model/weights.js";
 import { pack, readTensors, safetensors, type Tensors } from "../support/checkpoint.js";
@@ -17,12 +17,12 @@ const BASE = {
   max_position_embeddings: 514,
   id2label: { 0: "LABEL_0" },
 };
-const ARCH = {
-  xlmr: parseConfig({ ...BASE, model_type: "xlm-roberta", vocab_size: 2602, type_vocab_size: 1 }),
-  roberta: parseConfig({ ...BASE, model_type: "roberta", vocab_size: 761, type_vocab_size: 1 }),
-  bert: parseConfig({ ...BASE, model_type: "bert", vocab_size: 1500, max_position_embeddings: 512 }),
+const NETWORKS = {
+  xlmr: readNetwork({ ...BASE, model_type: "xlm-roberta", vocab_size: 2602, type_vocab_size: 1 }),
+  roberta: readNetwork({ ...BASE, model_type: "roberta", vocab_size: 761, type_vocab_size: 1 }),
+  bert: readNetwork({ ...BASE, model_type: "bert", vocab_size: 1500, max_position_embeddings: 512 }),
 };
-type Kind = keyof typeof ARCH;
+type Kind = keyof typeof NETWORKS;
 
 function checkpoint(context: TestContext, kind: Kind, edit: (tensors: Tensors) => void): string {
   const tensors = readTensors(fixture(`models/${kind}/model.safetensors`));
@@ -43,13 +43,13 @@ function failsWith(code: RerankErrorCode, ...said: string[]) {
 
 function refuses(context: TestContext, kind: Kind, edit: (tensors: Tensors) => void, ...said: string[]): void {
   const path = checkpoint(context, kind, edit);
-  assert.throws(() => openWeights([path], ARCH[kind]), failsWith("MODEL_INVALID", ...said));
+  assert.throws(() => openWeights([path], NETWORKS[kind]), failsWith("MODEL_INVALID", ...said));
 }
 
 test("the tensors of each family, as PyTorch's classes name them", () => {
   for (const kind of ["xlmr", "roberta", "bert"] as const) {
     const file = fixture(`models/${kind}/model.safetensors`);
-    const weights = openWeights([file], ARCH[kind]);
+    const weights = openWeights([file], NETWORKS[kind]);
     assert.deepEqual([...weights.keys()].sort(), [...readTensors(file).keys()].sort());
     checkFinite(weights);
   }
@@ -60,7 +60,7 @@ test("buffers and poolers that no classifier reads are passed over", (t) => {
     tensors.set("roberta.embeddings.position_ids", { dtype: "I64", shape: [1, 2], bytes: Buffer.alloc(16) });
     tensors.set("roberta.pooler.dense.weight", { dtype: "F32", shape: [1], bytes: Buffer.alloc(4) });
   });
-  const weights = openWeights([path], ARCH.xlmr);
+  const weights = openWeights([path], NETWORKS.xlmr);
   assert.ok(!weights.has("roberta.embeddings.position_ids") && !weights.has("roberta.pooler.dense.weight"));
 });
 
@@ -95,7 +95,7 @@ test("a head of several labels is told apart from a damaged file", (t) => {
     ["bert", "classifier"],
   ] as const) {
     const path = checkpoint(t, kind, widen(name));
-    assert.throws(() => openWeights([path], ARCH[kind]), failsWith("MODEL_UNSUPPORTED", "2 labels", "one label"));
+    assert.throws(() => openWeights([path], NETWORKS[kind]), failsWith("MODEL_UNSUPPORTED", "2 labels", "one label"));
   }
 });
 
@@ -174,7 +174,7 @@ test("a tensor is read whole, in order", (t) => {
 
 test("a file that shrinks while it is read", (t) => {
   const path = checkpoint(t, "bert", () => {});
-  const weights = openWeights([path], ARCH.bert);
+  const weights = openWeights([path], NETWORKS.bert);
   truncateSync(path, 5000);
   assert.throws(() => checkFinite(weights), failsWith("MODEL_INVALID", "ended while it was read"));
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { resolveModel } from "../../src/model/resolve.js";
+import { resolveModel } from "../../src/engine/resolve-model.js";
 import { sharedReranker } from "../../src/rerankers/shared.js";
 import { PairTokenizer } from "../../src/tokenizer/tokenizer.js";
 import type { Reranker } from "../../src/types.js";

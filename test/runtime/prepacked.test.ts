@@ -15,7 +15,7 @@ import type { InferenceSession } from "onnxruntime-node";
 import { isSealed } from "../../src/cache/checksum-file.js";
 import { loadModel } from "../../src/engine/load.js";
 import type { LoadedModel } from "../../src/engine/loaded-model.js";
-import { resolveModel } from "../../src/model/resolve.js";
+import { resolveModel } from "../../src/engine/resolve-model.js";
 import { openPrepacked } from "../../src/runtime/prepacked.js";
 import { createSession } from "../../src/runtime/session.js";
 import { editModel } from "../support/checkpoint.js";

@@ -2,29 +2,32 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { Engine, type ScoreRequest, type ScoreResult } from "../../src/engine/engine.js";
 import type { LoadedModel } from "../../src/engine/loaded-model.js";
-import { openCheckpoint } from "../../src/graph/checkpoint.js";
+import { resolveModel } from "../../src/engine/resolve-model.js";
+import { readNetwork } from "../../src/graph/architectures/list.js";
+import { type Checkpoint, openCheckpoint } from "../../src/graph/checkpoint.js";
 import type { GraphModel } from "../../src/graph/graph-model.js";
 import { fp32Graph } from "../../src/graph/model.js";
-import { parseConfig } from "../../src/model/config.js";
-import { resolveModel } from "../../src/model/resolve.js";
 import type { Batch } from "../../src/runtime/batch.js";
 import { createSession, type Session } from "../../src/runtime/session.js";
 import { PairTokenizer } from "../../src/tokenizer/tokenizer.js";
 import type { ScoreStats } from "../../src/types.js";
+import type { Warn } from "../../src/warn.js";
 
-/** A checkpoint's graph: with a mask, as on GPUs, or without. */
-export async function openGraph(folder: string, masked: boolean, warnings: string[] = []): Promise<GraphModel> {
-  const files = await resolveModel(folder);
-  const arch = parseConfig(JSON.parse(readFileSync(files.paths["config.json"]!, "utf8")));
-  return fp32Graph(
-    openCheckpoint(files, arch, (message) => warnings.push(message)),
-    masked,
-  );
+/** The checkpoint in a folder. */
+export async function checkpointOf(folder: string, warn: Warn = assert.fail): Promise<Checkpoint> {
+  const { config, weights } = await resolveModel(folder);
+  assert.equal(weights.kind, "safetensors");
+  return openCheckpoint(weights.shards, readNetwork(config), warn);
+}
+
+/** Its graph: for padded batches, as on GPUs, or for others. */
+export async function openGraph(folder: string, padded: boolean, warnings: string[] = []): Promise<GraphModel> {
+  return fp32Graph(await checkpointOf(folder, (message) => warnings.push(message)), padded);
 }
 
 /** The same, opened on the CPU. */
-export async function openSession(folder: string, masked: boolean, warnings?: string[]): Promise<Session> {
-  return createSession(await openGraph(folder, masked, warnings), { name: "cpu", index: 0 });
+export async function openSession(folder: string, padded: boolean, warnings?: string[]): Promise<Session> {
+  return createSession(await openGraph(folder, padded, warnings), { name: "cpu", index: 0 });
 }
 
 export async function openTokenizer(folder: string): Promise<PairTokenizer> {
@@ -72,7 +75,7 @@ export function loadedModel(parts: Partial<LoadedModel> & Pick<LoadedModel, "ses
     dtype: "fp32",
     maxLength: 512,
   };
-  return { info, limit: 512, batchTokens: 1024, masked: true, workers: 1, wide: false, warnings: [], ...parts };
+  return { info, limit: 512, batchTokens: 1024, padded: true, workers: 1, wide: false, warnings: [], ...parts };
 }
 
 /** Runs requests through an engine and collects what comes out, by request. */

@@ -21,7 +21,7 @@ describe("a session in a thread of its own", () => {
     const open = sessionThread(port);
     const first = await open(model, CPU, { draft: true });
     const [logit] = Array.from(await first.run(batch()));
-    const broken: GraphModel = { parts: [{ graph: Uint8Array.of(1, 2, 3) }], masked: false };
+    const broken: GraphModel = { parts: [{ graph: Uint8Array.of(1, 2, 3) }], padded: false };
     await assert.rejects(open(broken, CPU));
     assert.deepEqual(Array.from(await first.run(batch())), [logit]);
     const second = await open(model, CPU);

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { resolveModel } from "../../model/resolve.js";
+import { resolveModel } from "../../engine/resolve-model.js";
 import { defineCommand } from "../command.js";
 import { fileOptions, toFileOptions } from "../options.js";
 import { Progress } from "../progress.js";

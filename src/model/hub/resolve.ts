@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { RerankError, show } from "../../errors.js";
 import { emitWarning } from "../../warn.js";
 import type { ModelFileOptions, ModelFiles } from "../model-files.js";
-import { type FileSource, folderSource, MissingFile, selectFiles } from "../select-files.js";
+import { type FileSource, folderSource, type KnownArchitectures, MissingFile, selectFiles } from "../select-files.js";
 import {
   blobPath,
   hasSize,
@@ -28,11 +28,15 @@ export function isHubId(model: string): boolean {
  * Files of a hub model: from the cache where they are whole, else downloaded into it. The revision is pinned to the
  * commit that it stands at. When the hub cannot be reached, a complete copy in the cache serves, with a warning.
  */
-export async function resolveHubModel(id: string, options: ModelFileOptions): Promise<ModelFiles> {
+export async function resolveHubModel(
+  id: string,
+  options: ModelFileOptions,
+  known: KnownArchitectures,
+): Promise<ModelFiles> {
   const revision = checkRevision(options.revision ?? "main");
   const hub = await hubEnvironment(options);
   const repository = repositoryFolder(hub.cacheDir, id);
-  const cached = await fromCache(id, repository, revision, hub.offline);
+  const cached = await fromCache(id, repository, revision, { known, final: hub.offline });
   if (hub.offline && !("paths" in cached)) throw notCached(id, revision, repository, cached);
   // A commit never changes, so there is nothing to ask the hub.
   if ("paths" in cached && (hub.offline || isCommit(revision))) return cached;
@@ -41,11 +45,11 @@ export async function resolveHubModel(id: string, options: ModelFileOptions): Pr
   const connection: HubConnection = { endpoint, token, signal: options.signal, attempts: 5, id, revision };
   try {
     const listing = await fetchListing({ ...connection, attempts: "paths" in cached ? 2 : 5 });
-    const paths = await selectFiles(hubSource(listing, repository, connection, options.onProgress));
+    const found = await selectFiles(hubSource(listing, repository, connection, options.onProgress), known);
     // Last, so that a ref never names a snapshot that is not whole. A cache that cannot be written lacks it: only
     // offline use needs it, and that says so.
     await writeRef(repository, revision, listing.commit).catch(() => {});
-    return { model: id, revision: listing.commit, paths };
+    return { model: id, revision: listing.commit, ...found };
   } catch (error) {
     return withoutHub(error, cached, repository);
   }
@@ -76,13 +80,13 @@ async function fromCache(
   id: string,
   repository: string,
   revision: string,
-  final: boolean,
+  { known, final }: { known: KnownArchitectures; final: boolean },
 ): Promise<ModelFiles | Incomplete> {
   const commit = await readRef(repository, revision);
   if (!commit) return { lacks: `no refs/${revision}` };
   const folder = snapshotFolder(repository, commit);
   try {
-    return { model: id, revision: commit, paths: await selectFiles(await folderSource(folder)) };
+    return { model: id, revision: commit, ...(await selectFiles(await folderSource(folder), known)) };
   } catch (cause) {
     if (cause instanceof MissingFile) return { lacks: cause.message, cause };
     if (cause instanceof RerankError && final) throw cause;

@@ -3,7 +3,7 @@ import fs, { lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, writ
 import { syncBuiltinESMExports } from "node:module";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { resolveModel } from "../../../src/model/resolve.js";
+import { resolveModel } from "../../../src/engine/resolve-model.js";
 import {
   blobs,
   contents,

@@ -5,8 +5,8 @@ import { readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
+import { resolveModel } from "../../../src/engine/resolve-model.js";
 import { partialTiming } from "../../../src/model/hub/partial-file.js";
-import { resolveModel } from "../../../src/model/resolve.js";
 import { blobs, contents, expectedContents, hubFixture, MODEL, WEIGHTS } from "../../support/hub-model.js";
 import { type Seen, send, sendPart, sha256 } from "../../support/hub-server.js";
 
@@ -16,7 +16,7 @@ const partials = (cacheDir: string) => blobs(cacheDir).filter((name) => name.end
 
 /** Another process that resolves the model and prints the paths as JSON. */
 function resolveInChild(t: TestContext, options: object): ChildProcess {
-  const files = new URL("../../../src/model/resolve.js", import.meta.url);
+  const files = new URL("../../../src/engine/resolve-model.js", import.meta.url);
   const script = `
     import { resolveModel } from ${JSON.stringify(files)};
     const { paths } = await resolveModel(${JSON.stringify(MODEL)}, ${JSON.stringify(options)});

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { resolveModel } from "../../../src/model/resolve.js";
+import { resolveModel } from "../../../src/engine/resolve-model.js";
 import type { DownloadProgress } from "../../../src/types.js";
 import {
   blobs,

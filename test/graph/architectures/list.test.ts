@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { RerankError, type RerankErrorCode } from "../../src/errors.js";
-import { isKnownFamily, parseConfig } from "../../src/model/config.js";
-import { fixture } from "../support/paths.js";
+import { RerankError, type RerankErrorCode } from "../../../src/errors.js";
+import { findArchitecture, readNetwork } from "../../../src/graph/architectures/list.js";
+import { fixture } from "../../support/paths.js";
 
 type Config = Record<string, unknown>;
+
+const TYPES = "bert.embeddings.token_type_embeddings.weight";
 
 function config(model: string, changes: Config = {}): Config {
   const read = JSON.parse(readFileSync(fixture(`models/${model}/config.json`), "utf8")) as Config;
@@ -15,7 +17,7 @@ function config(model: string, changes: Config = {}): Config {
 
 function refuses(changes: Config, code: RerankErrorCode, ...said: string[]): void {
   assert.throws(
-    () => parseConfig(config("xlmr", changes)),
+    () => readNetwork(config("xlmr", changes)),
     (error) => {
       assert.ok(error instanceof RerankError, String(error));
       assert.equal(error.code, code, error.message);
@@ -26,60 +28,51 @@ function refuses(changes: Config, code: RerankErrorCode, ...said: string[]): voi
   );
 }
 
-describe("parseConfig", () => {
+describe("readNetwork", () => {
   it("reads the numbers of XLM-R, whose positions start behind the padding index", () => {
-    assert.deepEqual(parseConfig(config("xlmr")), {
-      family: "xlm-roberta",
-      layers: 2,
-      hidden: 64,
-      heads: 4,
-      ffn: 128,
-      vocab: 2602,
-      positions: 514,
-      types: 1,
-      layerNormEps: 1e-5,
-      firstPosition: 2,
-      maxLength: 512,
-    });
+    const { architecture, layers, hidden, heads, vocab, maxLength, tensors } = readNetwork(config("xlmr"));
+    assert.deepEqual(
+      { architecture, layers, hidden, heads, vocab, maxLength },
+      { architecture: "xlm-roberta", layers: 2, hidden: 64, heads: 4, vocab: 2602, maxLength: 512 },
+    );
+    assert.deepEqual(tensors.get("roberta.embeddings.position_embeddings.weight"), [514, 64]);
+    assert.deepEqual(tensors.get("roberta.embeddings.token_type_embeddings.weight"), [1, 64]);
+    assert.deepEqual(tensors.get("roberta.encoder.layer.1.output.dense.weight"), [64, 128]);
   });
 
   it("reads BERT, whose positions start at 0", () => {
-    const { family, firstPosition, maxLength, types } = parseConfig(config("bert"));
-    assert.deepEqual(
-      { family, firstPosition, maxLength, types },
-      {
-        family: "bert",
-        firstPosition: 0,
-        maxLength: 512,
-        types: 2,
-      },
-    );
+    const { architecture, maxLength, tensors } = readNetwork(config("bert"));
+    assert.deepEqual([architecture, maxLength], ["bert", 512]);
+    assert.deepEqual(tensors.get(TYPES), [2, 64]);
   });
 
   it("takes another padding index into account", () => {
-    const { firstPosition, maxLength } = parseConfig(config("xlmr", { pad_token_id: 5 }));
-    assert.deepEqual([firstPosition, maxLength], [6, 508]);
+    assert.equal(readNetwork(config("xlmr", { pad_token_id: 5 })).maxLength, 508);
   });
 
   it("takes one label, however it is written", () => {
     for (const labels of [{ id2label: { 0: "relevance" } }, { id2label: undefined, num_labels: 1 }]) {
-      assert.equal(parseConfig(config("xlmr", { label2id: undefined, ...labels })).family, "xlm-roberta");
+      assert.equal(readNetwork(config("xlmr", { label2id: undefined, ...labels })).architecture, "xlm-roberta");
     }
   });
 
   it("fills in what older configurations leave out", () => {
     const gone = { hidden_act: undefined, position_embedding_type: undefined, is_decoder: undefined };
-    assert.equal(parseConfig(config("bert", { ...gone, type_vocab_size: undefined })).types, 2);
-    assert.equal(parseConfig(config("bert", { layer_norm_eps: undefined })).layerNormEps, 1e-12);
+    const { tensors } = readNetwork(config("bert", { ...gone, type_vocab_size: undefined, layer_norm_eps: undefined }));
+    assert.deepEqual(tensors.get(TYPES), [2, 64]);
   });
 
-  it("knows its three families", () => {
-    for (const family of ["xlm-roberta", "roberta", "bert"]) assert.ok(isKnownFamily(family));
-    for (const other of ["deberta-v2", "BERT", "", undefined, null, 3, ["bert"]]) assert.ok(!isKnownFamily(other));
+  it("knows three architectures", () => {
+    for (const name of ["xlm-roberta", "roberta", "bert"]) {
+      assert.equal(findArchitecture({ model_type: name })?.name, name);
+    }
+    for (const other of ["deberta-v2", "BERT", "", undefined, null, 3, ["bert"]]) {
+      assert.equal(findArchitecture({ model_type: other }), undefined);
+    }
   });
 });
 
-describe("parseConfig refuses", () => {
+describe("readNetwork refuses", () => {
   it("another architecture, naming it and those it knows", () => {
     refuses({ model_type: "deberta-v2" }, "MODEL_UNSUPPORTED", "deberta-v2", "xlm-roberta", "bert");
     refuses({ model_type: undefined }, "MODEL_UNSUPPORTED", "undefined");
@@ -100,9 +93,9 @@ describe("parseConfig refuses", () => {
     refuses({ is_decoder: true }, "MODEL_UNSUPPORTED", "is_decoder");
   });
 
-  it("models of a known family that are no classifiers, such as embedding models", () => {
+  it("models of a known architecture that are no classifiers, such as embedding models", () => {
     refuses({ architectures: ["XLMRobertaModel"] }, "MODEL_UNSUPPORTED", "XLMRobertaModel");
-    assert.equal(parseConfig(config("xlmr", { architectures: undefined })).family, "xlm-roberta");
+    assert.equal(readNetwork(config("xlmr", { architectures: undefined })).architecture, "xlm-roberta");
   });
 
   it("sizes that are no positive integers, naming key and value", () => {

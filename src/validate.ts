@@ -1,5 +1,5 @@
 import { RerankError, show } from "./errors.js";
-import type { LoadOptions, RankOptions, RerankDocument, RerankerOptions, ScoreOptions } from "./types.js";
+import type { LoadOptions, RankOptions, RerankDocument, ScoreOptions } from "./types.js";
 
 /** Checks one option's value: returns what was expected when the value is wrong, else `undefined`. */
 export type OptionCheck = (value: unknown) => string | undefined;
@@ -53,28 +53,6 @@ export function checkOptions<T extends object>(owner: string, options: unknown, 
     }
   }
 }
-
-const isDevice: OptionCheck = (value) =>
-  typeof value === "string" && /^(auto|(cpu|cuda|webgpu|dml|coreml)(:\d+)?)$/.test(value)
-    ? undefined
-    : '"auto", "cpu", "cuda", "webgpu", "dml" or "coreml", the last five optionally with a number as in "cuda:1"';
-
-/** Checks of `RerankerOptions`, for {@link checkOptions}. */
-export const rerankerOptionChecks: OptionChecks<RerankerOptions> = {
-  device: isDevice,
-  dtype: isOneOf("auto", "fp32", "fp16", "int8"),
-  maxLength: isPositiveInteger,
-  overflow: isOneOf("truncate", "max-passage"),
-  batchTokens: isPositiveInteger,
-  worker: isBoolean,
-  workers: isPositiveInteger,
-  revision: isText,
-  cacheDir: isText,
-  localFilesOnly: isBoolean,
-  token: isText,
-  endpoint: isText,
-  onProgress: isFunction,
-};
 
 /** Checks of `LoadOptions`, for {@link checkOptions}. */
 export const loadOptionChecks: OptionChecks<LoadOptions> = { signal: isAbortSignal };

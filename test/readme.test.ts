@@ -7,7 +7,9 @@ import { promisify } from "node:util";
 import { commands } from "../src/cli/cli.js";
 import type { RerankErrorCode } from "../src/errors.js";
 import { remoteOptionChecks } from "../src/remote/options.js";
-import { rankOptionChecks, rerankerOptionChecks } from "../src/validate.js";
+import { rerankerOptionChecks } from "../src/rerankers/option-checks.js";
+import { candidates, DEVICES, type DeviceRow, deviceNames } from "../src/runtime/devices.js";
+import { rankOptionChecks } from "../src/validate.js";
 import { repoRoot } from "./support/paths.js";
 
 const readme = readFileSync(join(repoRoot, "README.md"), "utf8");
@@ -68,6 +70,38 @@ test("the README names every option, error code and command", () => {
     assert.ok(named.has(name), name);
   }
   for (const { name } of commands) assert.ok(readme.includes(`npx bge-reranker ${name}`), name);
+});
+
+const SESSIONS: Record<DeviceRow["sessions"], string> = {
+  cores: "one for each core, at most 4",
+  numbers: "one for each GPU",
+  one: "one",
+};
+
+test("the README's table of devices, and the order of auto, are those of the program", () => {
+  const rows = readme.split("\n").map((line) => line.split("|").map((cell) => cell.trim()));
+  for (const name of deviceNames()) {
+    const { where, needs, dtypes, sessions } = DEVICES[name];
+    const formats = dtypes.map((dtype) => `\`${dtype}\``).join(", ");
+    const wanted = ["", `\`${name}\``, where, needs, formats, SESSIONS[sessions], ""];
+    assert.ok(
+      rows.some((row) => row.join("|") === wanted.join("|")),
+      `| ${wanted.slice(1, -1).join(" | ")} |`,
+    );
+  }
+  const order = (platform: NodeJS.Platform, arch: string) =>
+    candidates("auto", { platform, arch, noGpu: undefined }).tries.map(({ name }) => name);
+  const said = `Linux x64: ${order("linux", "x64").join(", ")}; Windows: ${order("win32", "x64").join(", ")}; macOS arm64: ${order("darwin", "arm64").join(", ")}; elsewhere ${order("linux", "arm64").join(", ")}`;
+  const types = readFileSync(join(repoRoot, "src", "types.ts"), "utf8");
+  for (const text of [readme, types]) {
+    assert.ok(
+      text
+        .replaceAll("`", "")
+        .replace(/[\s*]+/g, " ")
+        .includes(said),
+      said,
+    );
+  }
 });
 
 test("the README's links and programs lead somewhere", () => {

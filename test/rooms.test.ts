@@ -22,7 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   runtime: ["cache", "type graph", "type tokenizer"],
   engine: ["model", "tokenizer", "graph", "runtime"],
   threads: ["type graph", "runtime", "engine"],
-  rerankers: ["engine/resolve-model", "threads"],
+  rerankers: ["runtime/devices", "engine/resolve-model", "threads"],
   remote: ["rerankers/base"],
   ...Object.fromEntries(WAYS_IN.map((room) => [room, ["rerankers", "remote"]])),
   cli: ["cache", "model", "graph", "engine/resolve-model", "runtime", "threads", "rerankers", "remote", ...WAYS_IN],

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { rerankerOptionChecks } from "../src/rerankers/option-checks.js";
 import {
   checkOptions,
   checkPairs,
@@ -9,7 +10,6 @@ import {
   documentTexts,
   isOnePair,
   rankOptionChecks,
-  rerankerOptionChecks,
   scoreOptionChecks,
 } from "../src/validate.js";
 

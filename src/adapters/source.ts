@@ -2,9 +2,10 @@ import { RerankError } from "../errors.js";
 import { type RemoteOptions, remoteOptionChecks } from "../remote/options.js";
 import { remoteReranker } from "../remote/reranker.js";
 import { DEFAULT_MODEL } from "../rerankers/local.js";
+import { rerankerOptionChecks } from "../rerankers/option-checks.js";
 import { sharedReranker } from "../rerankers/shared.js";
 import type { RankOptions, Reranker, RerankerOptions } from "../types.js";
-import { checkOptions, isText, type OptionCheck, rankOptionChecks, rerankerOptionChecks } from "../validate.js";
+import { checkOptions, isText, type OptionCheck, rankOptionChecks } from "../validate.js";
 
 /** A model that runs here. */
 export interface LocalSource extends RerankerOptions {

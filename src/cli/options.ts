@@ -1,5 +1,7 @@
+import { rerankerOptionChecks as checks } from "../rerankers/option-checks.js";
+import { deviceNames } from "../runtime/devices.js";
 import type { Device, Dtype, Overflow, RerankerOptions } from "../types.js";
-import { rerankerOptionChecks as checks, isText } from "../validate.js";
+import { isText } from "../validate.js";
 import type { Options, Values } from "./command.js";
 
 /** Options of commands that look for a model's files. */
@@ -31,7 +33,7 @@ export const deviceOptions = {
     kind: "text",
     value: "D",
     check: checks.device,
-    help: 'auto (default), cpu, cuda, webgpu, dml or coreml; "cuda:1" is the second one.',
+    help: `auto (default), ${deviceNames().join(", ")}; "cuda:1" is the second one.`,
   },
   dtype: { kind: "text", value: "T", check: checks.dtype, help: "auto (default), fp32, fp16 or int8." },
 } as const satisfies Options;

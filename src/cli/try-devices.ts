@@ -1,5 +1,6 @@
 import type { ModelFiles } from "../model/model-files.js";
-import { candidates, type DeviceId, deviceLabel, type Machine, thisMachine } from "../runtime/devices.js";
+import { candidates, type DeviceId, deviceLabel } from "../runtime/devices.js";
+import { type Machine, thisMachine } from "../runtime/machine.js";
 import { EngineClient } from "../threads/engine-client.js";
 import type { Device } from "../types.js";
 

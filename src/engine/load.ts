@@ -3,7 +3,8 @@ import { openCheckpoint } from "../graph/checkpoint.js";
 import { calibrationGraph, fp16Graph, fp32Graph, int8Graph } from "../graph/model.js";
 import type { ModelFiles } from "../model/model-files.js";
 import { computeThreads } from "../runtime/cpu-threads.js";
-import { type DeviceId, deviceLabel, type Machine, thisMachine } from "../runtime/devices.js";
+import { DEVICES, deviceLabel } from "../runtime/devices.js";
+import { type Machine, thisMachine } from "../runtime/machine.js";
 import { createSession } from "../runtime/session.js";
 import { openTokenizer, tokenizerLimit } from "../tokenizer/open.js";
 import type { PairTokenizer } from "../tokenizer/tokenizer.js";
@@ -32,13 +33,13 @@ export async function loadModel(
   const { limit } = source;
   const opened = await firstThatWorks(spec, { machine, sessions, source, tokenizer, warn });
   const { session, model, device, dtype, workers, draft } = opened;
-  const wide = device.name === "cpu" && workers > 1;
+  const row = DEVICES[device.name];
+  const wide = row.sessions === "cores" && workers > 1;
   const threads = Math.max(1, Math.floor(computeThreads() / workers));
   let latest = device;
   const openAnother = async (warn: Warn) => {
     const open = await sessions.next!();
-    // The CPU is one device for all; GPUs are taken one after the other.
-    if (device.name !== "cpu") latest = { ...latest, index: latest.index + 1 };
+    if (row.sessions === "numbers") latest = { ...latest, index: latest.index + 1 };
     return open(model, latest, { threads, warn });
   };
   return {
@@ -52,7 +53,7 @@ export async function loadModel(
     limit,
     padded: model.padded,
     // An int8 run holds one pair: its activations share one scale.
-    batchTokens: dtype === "int8" ? 1 : (spec.batchTokens ?? tokensAtOnce(device, threads)),
+    batchTokens: dtype === "int8" ? 1 : (spec.batchTokens ?? row.batchTokens(threads)),
     warnings: [...warnings],
     info: {
       model: files.model,
@@ -86,11 +87,11 @@ function checkpointSource(
     architecture: network.architecture,
     vocab: network.vocab,
     limit,
-    dtypes: (device) => (device === "cpu" ? ["fp32", "int8"] : ["fp16", "fp32"]),
+    dtypes: (device) => DEVICES[device].dtypes,
     graph: (device, dtype) => {
       if (dtype === "int8") return int8Graph(checkpoint, observe, warn);
       if (dtype === "fp16") return fp16Graph(checkpoint, warn);
-      return fp32Graph(checkpoint, device !== "cpu");
+      return fp32Graph(checkpoint, DEVICES[device].padded);
     },
   };
 }
@@ -116,9 +117,4 @@ function onnxLimit(files: ModelFiles): number {
   const rows =
     typeof positions === "number" && Number.isSafeInteger(positions) && positions > 0 ? positions : undefined;
   return Math.min(rows ?? DEFAULT_MAX_LENGTH, tokenizerLimit(files) ?? Number.POSITIVE_INFINITY);
-}
-
-/** Tokens of one run: enough to keep a device busy. More would only take more memory and hold up whoever waits. */
-function tokensAtOnce(device: DeviceId, threads: number): number {
-  return device.name === "cpu" ? Math.min(1024, 512 * threads) : 16384;
 }

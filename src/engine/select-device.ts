@@ -3,7 +3,16 @@ import type { GraphModel } from "../graph/graph-model.js";
 import { smallestGraph } from "../graph/model.js";
 import { makeBatch } from "../runtime/batch.js";
 import { computeThreads } from "../runtime/cpu-threads.js";
-import { candidates, type DeviceId, deviceFailure, deviceLabel, type Machine, REMEDY } from "../runtime/devices.js";
+import {
+  candidates,
+  DEVICES,
+  type DeviceId,
+  deviceFailure,
+  deviceLabel,
+  type RunDtype,
+  remedy,
+} from "../runtime/devices.js";
+import type { Machine } from "../runtime/machine.js";
 import type { Session } from "../runtime/session.js";
 import type { PairTokenizer } from "../tokenizer/tokenizer.js";
 import type { Device, DeviceName, Dtype } from "../types.js";
@@ -19,16 +28,14 @@ export interface GraphSource {
   architecture: string;
   /** Longest pair in tokens. */
   limit: number;
-  /** Formats for a device, best first. */
-  dtypes(device: DeviceName): RunDtype[];
+  /** Formats for a device. */
+  dtypes(device: DeviceName): readonly RunDtype[];
   graph(device: DeviceName, dtype: RunDtype): Promise<GraphModel> | GraphModel;
   /** See `LoadedModel`. */
   vocab?: number;
   /** The repository's own graph: what even the CPU cannot run is its fault. */
   foreign?: boolean;
 }
-
-export type RunDtype = Exclude<Dtype, "auto">;
 
 /** The session on the device and in the format that worked, and how it may be opened again. */
 export interface Opened {
@@ -103,8 +110,9 @@ export function mostWorkers(): number {
 
 /** How many sessions: on the CPU as many as keep its cores busy without copies of the weights. */
 function workersFor(wanted: number | undefined, device: DeviceId, model: GraphModel, warn: Warn): number {
-  if (device.name === "cpu") return wanted ?? (packedBytes(model) > 0 ? mostWorkers() : 1);
-  if (wanted === undefined || wanted === 1 || device.name === "cuda" || device.name === "dml") return wanted ?? 1;
+  const { sessions } = DEVICES[device.name];
+  if (sessions === "cores") return wanted ?? (packedBytes(model) > 0 ? mostWorkers() : 1);
+  if (wanted === undefined || wanted === 1 || sessions === "numbers") return wanted ?? 1;
   warn(`${deviceLabel(device)} takes one worker in a process, not ${wanted}.`);
   return 1;
 }
@@ -113,10 +121,10 @@ function codeOf(error: unknown): string | undefined {
   return error instanceof RerankError ? error.code : undefined;
 }
 
-/** The formats to try on a device: the one that was asked for, or for `auto` the GPU's all and the CPU's exact one. */
-function chooseDtypes(wanted: Dtype, possible: RunDtype[], device: DeviceName): RunDtype[] {
-  if (wanted === "auto") return device === "cpu" ? possible.slice(0, 1) : possible;
-  return possible.filter((dtype) => dtype === wanted);
+/** The formats to try on a device, best first: the one that was asked for, or for `auto` what it should try there. */
+function chooseDtypes(wanted: Dtype, possible: readonly RunDtype[], device: DeviceName): readonly RunDtype[] {
+  if (wanted !== "auto") return possible.filter((dtype) => dtype === wanted);
+  return DEVICES[device].autoDtypes.filter((dtype) => possible.includes(dtype));
 }
 
 function noSuchFormat(dtype: Dtype, device: DeviceId, source: GraphSource): RerankError {
@@ -144,7 +152,7 @@ async function scoreOnce(
 function unavailable(wanted: Device, device: DeviceId, failures: string[], cause: unknown): RerankError {
   return new RerankError(
     "DEVICE_UNAVAILABLE",
-    `Device ${show(wanted)} cannot run this model (${failures.join("; ")}). ${REMEDY[device.name]}`,
+    `Device ${show(wanted)} cannot run this model (${failures.join("; ")}). ${remedy(device)}`,
     { cause },
   );
 }

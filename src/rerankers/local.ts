@@ -3,9 +3,10 @@ import { disposedError, RerankError, show } from "../errors.js";
 import { emptyResult, type ScoreRequest, type ScoreResult } from "../request.js";
 import { EngineClient } from "../threads/engine-client.js";
 import type { DownloadProgress, Reranker, RerankerInfo, RerankerOptions } from "../types.js";
-import { checkOptions, rerankerOptionChecks } from "../validate.js";
+import { checkOptions } from "../validate.js";
 import { emitWarning } from "../warn.js";
 import { BaseReranker, type RunOptions } from "./base.js";
+import { rerankerOptionChecks } from "./option-checks.js";
 
 /** The model of whoever is told nothing else. */
 export const DEFAULT_MODEL = "BAAI/bge-reranker-base";

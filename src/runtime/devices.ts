@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import type { Device, DeviceName } from "../types.js";
+import type { Device, DeviceName, Dtype } from "../types.js";
+import type { Machine } from "./machine.js";
 
 /** A device as ONNX Runtime takes it: execution provider and number. */
 export interface DeviceId {
@@ -7,11 +7,88 @@ export interface DeviceId {
   index: number;
 }
 
-export interface Machine {
-  platform: NodeJS.Platform;
-  arch: string;
-  /** Why no hardware GPU can be there, or `undefined` where there may be one. */
-  noGpu: string | undefined;
+/** A number format that something runs in. */
+export type RunDtype = Exclude<Dtype, "auto">;
+
+/** All that is particular to a device. */
+export interface DeviceRow {
+  /** Where it can be had, and what it takes there. For people: README and errors say the same. */
+  where: string;
+  needs: string;
+  /** Where `"auto"` tries it: platforms, with or without the architecture. */
+  auto: "everywhere" | readonly string[];
+  /** Whether a machine may have several, told apart by number. */
+  numbered: boolean;
+  /** How many sessions run at once: one for each core, one for each device of a number, or one in the whole process. */
+  sessions: "cores" | "numbers" | "one";
+  /** Number formats of our own graphs. */
+  dtypes: readonly RunDtype[];
+  /** Those of them that `"auto"` tries, best first. */
+  autoDtypes: readonly RunDtype[];
+  /** Whether a batch may hold pairs of different lengths. On the CPU the mask would cost more than it saves. */
+  padded: boolean;
+  /** Tokens of one run: enough to keep it busy. More would only take more memory and hold up whoever waits. */
+  batchTokens(threads: number): number;
+}
+
+const gpu = {
+  dtypes: ["fp16", "fp32"],
+  autoDtypes: ["fp16", "fp32"],
+  padded: true,
+  batchTokens: () => 16384,
+} as const satisfies Partial<DeviceRow>;
+
+/** Every device, best first. */
+export const DEVICES: Record<DeviceName, DeviceRow> = {
+  cuda: {
+    where: "Linux x64",
+    needs:
+      "an NVIDIA driver, CUDA 12, cuDNN 9, and the library that onnxruntime-node's install script fetches (ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node fetches it later)",
+    auto: ["linux x64"],
+    numbered: true,
+    sessions: "numbers",
+    ...gpu,
+  },
+  dml: {
+    where: "Windows",
+    needs: "a GPU with a Direct3D 12 driver",
+    auto: ["win32"],
+    numbered: true,
+    sessions: "numbers",
+    ...gpu,
+  },
+  webgpu: {
+    where: "Linux x64, Windows, macOS arm64",
+    needs: "a GPU with a driver for Vulkan (on Linux, with libvulkan1), Direct3D 12 or Metal",
+    auto: ["linux x64", "win32", "darwin arm64"],
+    numbered: false,
+    sessions: "one",
+    ...gpu,
+  },
+  coreml: { where: "macOS arm64", needs: "nothing else", auto: [], numbered: false, sessions: "one", ...gpu },
+  cpu: {
+    where: "Linux and Windows (x64, arm64), macOS arm64",
+    needs: "nothing but onnxruntime-node, installed for this platform",
+    auto: "everywhere",
+    numbered: false,
+    sessions: "cores",
+    dtypes: ["fp32", "int8"],
+    autoDtypes: ["fp32"],
+    padded: false,
+    batchTokens: (threads) => Math.min(1024, 512 * threads),
+  },
+};
+
+export function deviceNames(): DeviceName[] {
+  return Object.keys(DEVICES) as DeviceName[];
+}
+
+/** Checks the option `device`: returns what was expected when the value is wrong, else `undefined`. */
+export function checkDevice(value: unknown): string | undefined {
+  const [, name] = (typeof value === "string" && /^([a-z]+)(?::\d+)?$/.exec(value)) || [];
+  if (value === "auto" || (name !== undefined && Object.hasOwn(DEVICES, name))) return undefined;
+  const names = deviceNames().map((name) => `"${name}"`);
+  return `"auto", or one of ${names.join(", ")}, those optionally with a number as in "cuda:1"`;
 }
 
 /** `"cuda:1"` to its parts. */
@@ -31,6 +108,12 @@ export function deviceFailure(device: DeviceId, error: unknown): string {
   return `${deviceLabel(device)}: ${message.split("\n")[0]}`;
 }
 
+/** What to do when a device that was asked for by name cannot be had. */
+export function remedy({ name }: DeviceId): string {
+  const { where, needs } = DEVICES[name];
+  return `${name} is for ${where}, and needs ${needs}.`;
+}
+
 /** What to try, best first, and what is passed over for a known reason. */
 export function candidates(device: Device, machine: Machine): { tries: DeviceId[]; skipped: [DeviceId, string][] } {
   if (device !== "auto") return { tries: [parseDevice(device)], skipped: [] };
@@ -43,53 +126,8 @@ export function candidates(device: Device, machine: Machine): { tries: DeviceId[
 }
 
 function autoOrder({ platform, arch }: Machine): DeviceName[] {
-  if (platform === "linux" && arch === "x64") return ["cuda", "webgpu", "cpu"];
-  if (platform === "win32") return ["dml", "webgpu", "cpu"];
-  if (platform === "darwin" && arch === "arm64") return ["webgpu", "cpu"];
-  return ["cpu"];
-}
-
-/** What to do when a device that was asked for by name cannot be had. */
-export const REMEDY: Record<DeviceName, string> = {
-  cpu: "The CPU provider is part of onnxruntime-node: install it again for this platform.",
-  cuda: "CUDA needs Linux x64, an NVIDIA driver, CUDA 12 with cuDNN 9, and onnxruntime-node's CUDA library (run its install script without ONNXRUNTIME_NODE_INSTALL=skip).",
-  webgpu:
-    "WebGPU needs a GPU driver: Vulkan (libvulkan1 and a driver) on Linux, Direct3D 12 on Windows, Metal on macOS.",
-  dml: "DirectML needs Windows with a Direct3D 12 GPU.",
-  coreml: "CoreML needs macOS.",
-};
-
-/** PCI vendors whose render nodes are hardware GPUs; virtual display adapters have others. */
-const GPU_VENDORS: readonly string[] = ["0x10de", "0x1002", "0x8086"];
-
-export function thisMachine(): Machine {
-  return { platform: process.platform, arch: process.arch, noGpu: noHardwareGpu() };
-}
-
-/** ONNX Runtime does not say what kind of adapter it took, so a software GPU is kept out before it is asked. */
-function noHardwareGpu(): string | undefined {
-  if (process.platform !== "linux") return undefined;
-  const drivers = process.env.VK_DRIVER_FILES ?? process.env.VK_ICD_FILENAMES;
-  if (drivers && /swiftshader|lvp|lavapipe|llvmpipe/i.test(drivers)) return "the Vulkan driver is a software GPU";
-  if (existsSync("/dev/nvidiactl") || existsSync("/dev/dxg")) return undefined;
-  const vendors = list("/sys/class/drm")
-    .filter((name) => name.startsWith("renderD"))
-    .map((name) => read(`/sys/class/drm/${name}/device/vendor`));
-  return vendors.some((vendor) => GPU_VENDORS.includes(vendor)) ? undefined : "no GPU was found";
-}
-
-function list(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, "utf8").trim();
-  } catch {
-    return "";
-  }
+  return deviceNames().filter((name) => {
+    const { auto } = DEVICES[name];
+    return auto === "everywhere" || auto.includes(platform) || auto.includes(`${platform} ${arch}`);
+  });
 }

@@ -4,7 +4,7 @@ import type { GraphModel, GraphPart } from "../graph/graph-model.js";
 import type { Warn } from "../warn.js";
 import type { Batch } from "./batch.js";
 import { computeThreads } from "./cpu-threads.js";
-import type { DeviceId } from "./devices.js";
+import { DEVICES, type DeviceId } from "./devices.js";
 import { native } from "./exit-guard.js";
 import { type BoundFeed, bindInputs, unsupportedGraph } from "./inputs.js";
 import { type Runtime, runtime } from "./onnxruntime.js";
@@ -134,7 +134,7 @@ function sessionOptions(
   session: Record<string, string>,
   more: InferenceSession.SessionOptions,
 ): InferenceSession.SessionOptions {
-  const numbered = device.name === "cuda" || device.name === "dml";
+  const { numbered } = DEVICES[device.name];
   if (!numbered && device.index > 0) {
     throw new Error(`ONNX Runtime offers no choice of ${device.name} devices: use "${device.name}"`);
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { tryDevices } from "../../src/cli/try-devices.js";
-import type { Machine } from "../../src/runtime/devices.js";
+import type { Machine } from "../../src/runtime/machine.js";
 import type { Device } from "../../src/types.js";
 
 const files = {

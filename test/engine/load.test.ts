@@ -5,7 +5,7 @@ import type { LoadedModel, LoadSpec } from "../../src/engine/loaded-model.js";
 import { resolveModel } from "../../src/engine/resolve-model.js";
 import { loadReranker } from "../../src/rerankers/local.js";
 import { computeThreads } from "../../src/runtime/cpu-threads.js";
-import { type Machine, thisMachine } from "../../src/runtime/devices.js";
+import { type Machine, thisMachine } from "../../src/runtime/machine.js";
 import type { OpenSession } from "../../src/runtime/session.js";
 import { editModel, useOwnCache } from "../support/checkpoint.js";
 import { failsWith } from "../support/errors.js";
@@ -170,6 +170,9 @@ describe("device", () => {
   it("is refused through the public door too, from the worker thread", {
     skip: !noGpuHere && "this machine has a GPU",
   }, async () => {
-    await assert.rejects(loadReranker(BERT, { device: "cuda" }), failsWith("DEVICE_UNAVAILABLE", "CUDA needs"));
+    await assert.rejects(
+      loadReranker(BERT, { device: "cuda" }),
+      failsWith("DEVICE_UNAVAILABLE", "needs an NVIDIA driver"),
+    );
   });
 });

@@ -1,7 +1,8 @@
 import { RerankError } from "../../errors.js";
 import { loadReranker } from "../../rerankers/local.js";
+import { rerankerOptionChecks } from "../../rerankers/option-checks.js";
 import type { Reranker } from "../../types.js";
-import { isOneOf, isPositiveInteger, rerankerOptionChecks } from "../../validate.js";
+import { isOneOf, isPositiveInteger } from "../../validate.js";
 import { defineCommand, UsageError } from "../command.js";
 import { type Io, paint } from "../io.js";
 import { fileOptions, lengthOptions, toRerankerOptions } from "../options.js";

@@ -1,6 +1,7 @@
 import { RerankError, show } from "../../errors.js";
+import { rerankerOptionChecks } from "../../rerankers/option-checks.js";
 import type { Dtype, Reranker, RerankerInfo } from "../../types.js";
-import { isText, rerankerOptionChecks } from "../../validate.js";
+import { isText } from "../../validate.js";
 import { defineCommand } from "../command.js";
 import { type Io, paint } from "../io.js";
 import { deviceOptions, fileOptions, toRerankerOptions } from "../options.js";

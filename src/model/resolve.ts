@@ -2,8 +2,8 @@ import { stat } from "node:fs/promises";
 import { isAbsolute, resolve, win32 } from "node:path";
 import { fileURLToPath } from "node:url";
 import { RerankError, show } from "../errors.js";
+import { checkNotAborted } from "../http/retry.js";
 import { expandHome } from "./hub/environment.js";
-import { throwIfAborted } from "./hub/request.js";
 import { isHubId, resolveHubModel } from "./hub/resolve.js";
 import type { ModelFileOptions, ModelFiles } from "./model-files.js";
 import { folderSource, type KnownArchitectures, selectFiles } from "./select-files.js";
@@ -18,7 +18,7 @@ export async function resolveFiles(
     checkFolder(model, folder, await kindOf(folder), options.revision);
     return { model, revision: undefined, ...(await selectFiles(await folderSource(folder), known)) };
   };
-  throwIfAborted({ signal: options.signal });
+  checkNotAborted(options.signal);
   if (typeof model !== "string" || model.trim() === "") {
     throw new RerankError("OPTION_INVALID", `model is ${show(model)}; expected ${FORMS}.`);
   }

@@ -1,13 +1,14 @@
 import { RerankError, show } from "../errors.js";
+import { address } from "../http/body.js";
 import type { RerankerInfo } from "../types.js";
-import { address, exchange, type HttpOptions, type HttpReply } from "./http.js";
+import { exchange, type HttpOptions, type HttpReply } from "./http.js";
 
 /** TEI's own default of `max_client_batch_size`. */
 const TEI_BATCH = 32;
 /** Cohere bills a search per 100 documents, so smaller requests would cost more. */
 const COHERE_BATCH = 100;
 
-export interface EngineOptions {
+export interface ApiOptions {
   url: URL;
   api: "auto" | "tei" | "cohere";
   model: string | undefined;
@@ -16,8 +17,8 @@ export interface EngineOptions {
   body: Readonly<Record<string, unknown>>;
 }
 
-/** How to talk to one engine. */
-export interface Engine {
+/** How one engine is talked to. */
+export interface RemoteApi {
   readonly info: RerankerInfo;
   /** Most passages of one request. */
   readonly maxBatch: number;
@@ -33,21 +34,21 @@ export interface Engine {
  * - A full path with a version (`/v1/rerank`, `/v2/rerank`) is of the Cohere shape; nothing is asked.
  * - Elsewhere `GET /info` tells: only TEI answers it with `max_client_batch_size`.
  */
-export async function findEngine(options: EngineOptions, http: HttpOptions, signal: AbortSignal): Promise<Engine> {
+export async function findApi(options: ApiOptions, http: HttpOptions, signal: AbortSignal): Promise<RemoteApi> {
   const path = options.url.pathname.replace(/\/+$/, "");
   const base = path.replace(/\/rerank$/, "");
   const versioned = /\/v\d+$/.test(base);
   if (options.api === "tei" || (options.api === "auto" && !versioned)) {
     const reply = await exchange(at(options.url, `${base}/info`), undefined, http, signal);
-    if (isTeiInfo(reply.body) || options.api === "tei") return teiEngine(options, base, reply, http);
+    if (isTeiInfo(reply.body) || options.api === "tei") return teiApi(options, base, reply, http);
     if ([429, 502, 503, 504].includes(reply.status)) throw refused(at(options.url, `${base}/info`), reply);
   }
-  if (base !== path || versioned) return cohereEngine(options, [`${base}/rerank`], http);
-  return cohereEngine(options, [`${base}/v1/rerank`, `${base}/rerank`], http);
+  if (base !== path || versioned) return cohereApi(options, [`${base}/rerank`], http);
+  return cohereApi(options, [`${base}/v1/rerank`, `${base}/rerank`], http);
 }
 
 /** https://huggingface.github.io/text-embeddings-inference/ */
-function teiEngine(options: EngineOptions, base: string, reply: HttpReply, http: HttpOptions): Engine {
+function teiApi(options: ApiOptions, base: string, reply: HttpReply, http: HttpOptions): RemoteApi {
   const facts = isTeiInfo(reply.body) ? reply.body : {};
   if ("model_type" in facts && isObject(facts.model_type) && "embedding" in facts.model_type) {
     throw new RerankError(
@@ -73,7 +74,7 @@ function teiEngine(options: EngineOptions, base: string, reply: HttpReply, http:
 }
 
 /** The shape that Cohere, Jina, Voyage, vLLM, Infinity and llama.cpp share. */
-function cohereEngine(options: EngineOptions, paths: readonly string[], http: HttpOptions): Engine {
+function cohereApi(options: ApiOptions, paths: readonly string[], http: HttpOptions): RemoteApi {
   let endpoints = paths.map((path) => at(options.url, path));
   return {
     info: remoteInfo(options.model ?? address(endpoints[0]!)),

@@ -3,7 +3,7 @@ import { emptyResult, type ScoreRequest, type ScoreResult } from "../request.js"
 import { BaseReranker, type RunOptions } from "../rerankers/base.js";
 import type { Reranker, RerankerInfo } from "../types.js";
 import { checkOptions } from "../validate.js";
-import { type Engine, type EngineOptions, findEngine } from "./apis.js";
+import { type ApiOptions, findApi, type RemoteApi } from "./apis.js";
 import type { HttpOptions } from "./http.js";
 import { parseUrl, type RemoteOptions, remoteOptionChecks, requestHeaders } from "./options.js";
 
@@ -29,16 +29,16 @@ export function remoteReranker(options: RemoteOptions): Reranker {
 }
 
 class RemoteReranker extends BaseReranker {
-  readonly #options: EngineOptions;
+  readonly #options: ApiOptions;
   readonly #http: HttpOptions;
   readonly #concurrency: number;
-  #engine: Promise<Engine> | undefined;
+  #api: Promise<RemoteApi> | undefined;
   #info: RerankerInfo | undefined;
   #disposed = false;
   /** One for each call under way: disposing aborts them all. */
   readonly #calls = new Set<AbortController>();
 
-  constructor(options: EngineOptions, http: HttpOptions, concurrency: number) {
+  constructor(options: ApiOptions, http: HttpOptions, concurrency: number) {
     super();
     this.#options = options;
     this.#http = http;
@@ -62,40 +62,40 @@ class RemoteReranker extends BaseReranker {
     const { queries, passages } = request;
     return this.#call(signal, async (callSignal) => {
       if (passages.length === 0) return emptyResult();
-      const engine = await this.#connect();
+      const api = await this.#connect();
       const start = performance.now();
-      const batches = cutBatches(request, engine.maxBatch);
+      const batches = cutBatches(request, api.maxBatch);
       const scores = new Array<number>(passages.length);
       let done = 0;
-      const lane = async () => {
+      const sendBatches = async () => {
         for (let batch = batches.pop(); batch; batch = batches.pop()) {
           const texts = batch.indices.map((index) => passages[index]!);
-          const values = await engine.score(queries[batch.query]!, texts, callSignal);
+          const values = await api.score(queries[batch.query]!, texts, callSignal);
           for (const [place, index] of batch.indices.entries()) scores[index] = values[place]!;
           done += texts.length;
           onProgress?.(done, passages.length);
         }
       };
-      await Promise.all(Array.from({ length: Math.min(this.#concurrency, batches.length) }, lane));
+      await Promise.all(Array.from({ length: Math.min(this.#concurrency, batches.length) }, sendBatches));
       const inferenceMs = performance.now() - start;
       const unknown = { tokens: undefined, truncated: undefined, queueMs: 0, tokenizeMs: 0 };
-      return { scores, kind: engine.scores, stats: { pairs: passages.length, ...unknown, inferenceMs } };
+      return { scores, kind: api.scores, stats: { pairs: passages.length, ...unknown, inferenceMs } };
     });
   }
 
-  /** All callers share one search for the engine; a failed one is forgotten, so that the next call tries again. */
-  #connect(): Promise<Engine> {
-    this.#engine ??= this.#call(undefined, (signal) => findEngine(this.#options, this.#http, signal)).then(
-      (engine) => {
-        this.#info = engine.info;
-        return engine;
+  /** All callers share one search for the API; a failed one is forgotten, so that the next call tries again. */
+  #connect(): Promise<RemoteApi> {
+    this.#api ??= this.#call(undefined, (signal) => findApi(this.#options, this.#http, signal)).then(
+      (api) => {
+        this.#info = api.info;
+        return api;
       },
       (error) => {
-        this.#engine = undefined;
+        this.#api = undefined;
         throw error;
       },
     );
-    return this.#engine;
+    return this.#api;
   }
 
   /** Runs work under a signal of its own, which fires when the caller's does, we are disposed, or the work fails. */

@@ -31,19 +31,14 @@ describe("trouble", () => {
     assert.equal(server.requests.length, 3);
   });
 
-  it("waits as long as Retry-After says, in seconds or until a date", async () => {
-    // A date has no fractions of a second.
-    for (const soon of [() => "1", () => new Date(Date.now() + 2000).toUTCString()]) {
-      const value = soon();
-      await using server = await startEngine(
-        first("/rerank", { status: 503, headers: { "retry-after": value } }),
-        cohere(),
-      );
-      const start = performance.now();
-      await remoteReranker({ url: `${server.url}/v1` }).score(QUERY, TEXTS);
-      const waited = performance.now() - start;
-      assert.ok(waited > 900 && waited < 5000, `waited ${waited} ms`);
-    }
+  it("waits as long as Retry-After says", async () => {
+    await using server = await startEngine(
+      first("/rerank", { status: 503, headers: { "retry-after": "0.4" } }),
+      cohere(),
+    );
+    const start = performance.now();
+    await remoteReranker({ url: `${server.url}/v1` }).score(QUERY, TEXTS);
+    assert.ok(performance.now() - start > 390);
   });
 
   it("does not wait for an hour", async () => {

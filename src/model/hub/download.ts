@@ -3,10 +3,11 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { RerankError } from "../../errors.js";
+import { checkNotAborted, Retriable } from "../../http/retry.js";
 import type { DownloadProgress } from "../../types.js";
 import { hasSize, storageError } from "./cache.js";
 import { claimPartialFile } from "./partial-file.js";
-import { BrokenTransfer, type HubConnection, request, throwIfAborted, withRetries } from "./request.js";
+import { askHub, type HubConnection, request } from "./request.js";
 
 /** A file as the hub describes it before a byte of it is fetched. */
 export interface RemoteFile {
@@ -37,7 +38,7 @@ export async function download(
       const partial = await claimPartialFile(target, isDone, { signal: connection.signal, onWait: report });
       if (!partial) return report(await sizeOf(target), true);
       try {
-        await withRetries(
+        await askHub(
           connection,
           () => append(file, partial.path, connection, report),
           () => sizeOf(partial.path),
@@ -81,7 +82,7 @@ async function append(
       offset = 0;
     }
     if (response.status !== 200 && !continuesAt(offset, response)) {
-      throw new BrokenTransfer(`the range from byte ${range.range} was answered with ${response.status}`);
+      throw new Retriable(`the range from byte ${range.range} was answered with ${response.status}`);
     }
     const handle = await open(path, "r+");
     try {
@@ -95,7 +96,7 @@ async function append(
       await handle.close();
     }
     if (file.size !== undefined && offset < file.size) {
-      throw new BrokenTransfer(`${file.name} ended after ${offset} of ${file.size} bytes`);
+      throw new Retriable(`${file.name} ended after ${offset} of ${file.size} bytes`);
     }
   });
 }
@@ -124,7 +125,7 @@ async function isIntact(path: string, { etag, size }: RemoteFile, connection: Hu
   if (!isSha256 && !/^[0-9a-f]{40}$/.test(etag)) return true;
   const hash = isSha256 ? createHash("sha256") : createHash("sha1").update(`blob ${actual}\0`);
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
-    throwIfAborted(connection);
+    checkNotAborted(connection.signal);
     hash.update(chunk);
   }
   return hash.digest("hex") === etag;

@@ -3,7 +3,7 @@ import { readlinkSync } from "node:fs";
 import { readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { pause, throwIfAborted } from "./request.js";
+import { checkNotAborted, pause } from "../../http/retry.js";
 
 /*
  * A download that is under way lies at `<target>.<host>-<pid>-<random>.incomplete`: the name says who writes it, so the
@@ -51,12 +51,12 @@ export async function claimPartialFile(
   const path = `${target}.${host}-${process.pid}-${randomBytes(4).toString("hex")}.incomplete`;
   const watched: Watched = new Map();
   for (;;) {
-    throwIfAborted(waiter);
+    checkNotAborted(waiter.signal);
     if (await isDone()) return undefined;
     const { live, abandoned } = await survey(target, path, watched);
     if (live) {
       waiter.onWait(live.size);
-      await pause(partialTiming.poll, waiter);
+      await pause(partialTiming.poll, waiter.signal);
       continue;
     }
     await take(abandoned, path);
@@ -64,7 +64,7 @@ export async function claimPartialFile(
     const rival = (await survey(target, path, watched)).live;
     if (!rival && !(await isDone())) return hold(path, target);
     await letGo(path, target);
-    await pause(partialTiming.poll * (0.5 + 2 * Math.random()), waiter);
+    await pause(partialTiming.poll * (0.5 + 2 * Math.random()), waiter.signal);
   }
 }
 

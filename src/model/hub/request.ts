@@ -1,5 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { RerankError, show } from "../../errors.js";
+import { address, discard } from "../../http/body.js";
+import { Retriable, reason, retryAfter, withRetries } from "../../http/retry.js";
 
 /** Waiting times in milliseconds; one object, so that tests can shorten them. */
 export const timing = {
@@ -22,41 +23,21 @@ export interface HubConnection {
   revision: string;
 }
 
-/** Worth another attempt: a broken connection, 5xx or 429. */
-export class BrokenTransfer extends Error {
-  constructor(
-    message: string,
-    readonly options: { cause?: unknown; retryAfter?: number | undefined } = {},
-  ) {
-    super(message, options);
-  }
-}
-
 /** The hub gave no answer, however often it was asked; what the cache holds may serve instead. */
 export class HubUnreachable extends RerankError {}
 
-/** Runs `attempt` until it succeeds, waiting after each `BrokenTransfer`. Growth of `progress()` resets the count. */
-export async function withRetries<T>(
+/** Runs attempts at something that the hub has to answer. */
+export async function askHub<T>(
   connection: HubConnection,
   attempt: () => Promise<T>,
-  progress: () => number | Promise<number> = () => 0,
+  progress?: () => Promise<number>,
 ): Promise<T> {
-  let best = await progress();
-  for (let failures = 1; ; failures++) {
-    throwIfAborted(connection);
-    try {
-      return await attempt();
-    } catch (error) {
-      throwIfAborted(connection);
-      if (!(error instanceof BrokenTransfer)) throw error;
-      const reached = await progress();
-      if (reached > best) failures = 0;
-      best = Math.max(best, reached);
-      const wait =
-        error.options.retryAfter ?? timing.backoff * 2 ** Math.max(0, failures - 1) * (0.5 + Math.random() / 2);
-      if (failures >= connection.attempts || wait > timing.longestRetryAfter) throw unreachable(connection, error);
-      await pause(wait, connection);
-    }
+  const { signal, attempts } = connection;
+  const { backoff: firstWait, longestRetryAfter: longestWait } = timing;
+  try {
+    return await withRetries(attempt, { signal, attempts, firstWait, longestWait, ...(progress && { progress }) });
+  } catch (error) {
+    throw error instanceof Retriable ? unreachable(connection, error) : error;
   }
 }
 
@@ -107,37 +88,21 @@ async function follow(connection: HubConnection, start: URL, options: RequestOpt
     if (!isRedirect(response) || stopAt?.(response)) return { response, from, trusted };
     await discard(response);
     const location = response.headers.get("location") ?? "";
-    if (!URL.canParse(location, from.href)) throw new BrokenTransfer(`${place(from)} redirects to ${show(location)}`);
+    if (!URL.canParse(location, from.href)) throw new Retriable(`${address(from)} redirects to ${show(location)}`);
     from = new URL(location, from);
   }
-  throw new RerankError("DOWNLOAD_FAILED", `Too many redirects from ${place(start)}.`);
+  throw new RerankError("DOWNLOAD_FAILED", `Too many redirects from ${address(start)}.`);
 }
 
 function isRedirect({ status, headers }: Response): boolean {
   return status >= 300 && status < 400 && headers.has("location");
 }
 
-/** Frees the connection of an answer that is not read. */
-async function discard(response: Response): Promise<void> {
-  await response.body?.cancel().catch(() => {});
-}
-
-export async function pause(milliseconds: number, connection: { signal: AbortSignal | undefined }): Promise<void> {
-  await sleep(milliseconds, undefined, connection.signal ? { signal: connection.signal } : {}).catch(() => {});
-  throwIfAborted(connection);
-}
-
-export function throwIfAborted({ signal }: { signal: AbortSignal | undefined }): void {
-  if (signal?.aborted) {
-    throw new RerankError("ABORTED", "Getting the model files was aborted.", { cause: signal.reason });
-  }
-}
-
 async function send(url: URL, init: RequestInit): Promise<Response> {
   try {
     return await fetch(url, init);
   } catch (cause) {
-    throw new BrokenTransfer(`no connection to ${place(url)} (${reason(cause)})`, { cause });
+    throw new Retriable(`no connection to ${address(url)} (${reason(cause)})`, { cause });
   }
 }
 
@@ -147,7 +112,7 @@ async function* chunksOf(response: Response, url: URL, alive: () => void): Async
   try {
     for (;;) {
       const step = await reader.read().catch((cause) => {
-        throw new BrokenTransfer(`the connection to ${place(url)} broke (${reason(cause)})`, { cause });
+        throw new Retriable(`the connection to ${address(url)} broke (${reason(cause)})`, { cause });
       });
       if (step.done) return;
       alive();
@@ -179,8 +144,8 @@ function watchdog(caller: AbortSignal | undefined) {
 function checkStatus(response: Response, url: URL, trusted: boolean, connection: HubConnection): void {
   const { status, headers } = response;
   if (response.ok || status === 416) return;
-  const answer = `${place(url)} answered ${status}`;
-  if (status === 429 || status >= 500) throw new BrokenTransfer(answer, { retryAfter: retryAfter(headers) });
+  const answer = `${address(url)} answered ${status}`;
+  if (status === 429 || status >= 500) throw new Retriable(answer, { retryAfter: retryAfter(headers) });
   const said = headers.get("x-error-message");
   throw refusal(status, headers.get("x-error-code"), said ? `${answer}: ${said}` : answer, trusted, connection);
 }
@@ -212,7 +177,7 @@ function refusal(
   return new RerankError("DOWNLOAD_FAILED", `"${of.id}" could not be downloaded: ${answer}.`);
 }
 
-function unreachable({ id, endpoint }: HubConnection, { message, options }: BrokenTransfer): HubUnreachable {
+function unreachable({ id, endpoint }: HubConnection, { message, options }: Retriable): HubUnreachable {
   const wait = options.retryAfter ? ` It asks to wait ${Math.ceil(options.retryAfter / 1000)} s.` : "";
   // https://nodejs.org/api/cli.html#node_use_env_proxy1
   const proxy = process.env.HTTPS_PROXY || process.env.https_proxy;
@@ -222,23 +187,4 @@ function unreachable({ id, endpoint }: HubConnection, { message, options }: Brok
     `"${id}" could not be downloaded from ${endpoint}: ${message}.${wait} Try again (a download goes on where it stopped), or name a mirror in HF_ENDPOINT.${hint}`,
     { cause: options.cause },
   );
-}
-
-/** Milliseconds; the header holds seconds or a date. */
-function retryAfter(headers: Headers): number | undefined {
-  const value = headers.get("retry-after");
-  if (!value) return undefined;
-  const milliseconds = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return Number.isNaN(milliseconds) ? undefined : Math.max(0, milliseconds);
-}
-
-/** A URL without its query, which may hold a signature. */
-function place(url: URL): string {
-  return url.origin + url.pathname;
-}
-
-/** fetch hides what happened in `cause`. */
-function reason(error: unknown): string {
-  const { cause, message } = error as { cause?: { code?: string; message?: string }; message?: string };
-  return cause?.code || cause?.message || message || String(error);
 }

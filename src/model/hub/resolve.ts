@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { RerankError, show } from "../../errors.js";
+import { Retriable } from "../../http/retry.js";
 import { emitWarning } from "../../warn.js";
 import type { ModelFileOptions, ModelFiles } from "../model-files.js";
 import { type FileSource, folderSource, type KnownArchitectures, MissingFile, selectFiles } from "../select-files.js";
@@ -16,7 +17,7 @@ import {
 } from "./cache.js";
 import { download, type RemoteFile } from "./download.js";
 import { hubEnvironment } from "./environment.js";
-import { BrokenTransfer, type HubConnection, HubUnreachable, request, withRetries } from "./request.js";
+import { askHub, type HubConnection, HubUnreachable, request } from "./request.js";
 
 /** Whether `model` has the form of a hub id: `owner/name`, or `name` for the oldest models. */
 export function isHubId(model: string): boolean {
@@ -112,13 +113,13 @@ async function fetchListing(connection: HubConnection): Promise<Listing> {
   const { endpoint, id, revision } = connection;
   // blobs=true adds sizes and checksums. https://huggingface.co/docs/hub/api
   const url = `${endpoint}/api/models/${id}/revision/${encodeURIComponent(revision)}?blobs=true`;
-  return await withRetries(connection, () =>
+  return await askHub(connection, () =>
     request(connection, url, {}, async (_response, chunks) => {
       const received: Uint8Array[] = [];
       for await (const chunk of chunks) received.push(chunk);
       const listing = parseListing(Buffer.concat(received).toString());
       // A login page of a hotel's network, for instance.
-      if (!listing) throw new BrokenTransfer(`${endpoint} did not answer as a model hub does`);
+      if (!listing) throw new Retriable(`${endpoint} did not answer as a model hub does`);
       return listing;
     }),
   );
@@ -178,7 +179,7 @@ async function describe(
   const { etag, size } =
     listed?.etag !== undefined && listed.size !== undefined
       ? listed
-      : await withRetries(connection, () => fetchHeaders(url, connection));
+      : await askHub(connection, () => fetchHeaders(url, connection));
   // It becomes a file name.
   if (etag === undefined || !/^[\w-][\w.-]*$/.test(etag)) {
     throw new RerankError(

@@ -95,10 +95,10 @@ for (const status of [500, 502, 503, 504, 429]) {
 
 test("Retry-After is waited out", async (t) => {
   const { hub, options } = await hubFixture(t);
-  hub.fail("hub", /^\/api/, 1, (response) => response.writeHead(429, { "retry-after": "1" }).end());
+  hub.fail("hub", /^\/api/, 1, (response) => response.writeHead(429, { "retry-after": "0.2" }).end());
   const start = performance.now();
   await resolveModel(MODEL, options);
-  assert.ok(performance.now() - start >= 1000);
+  assert.ok(performance.now() - start >= 199);
 });
 
 test("a Retry-After of an hour is an error that says so", async (t) => {

@@ -43,16 +43,42 @@ export function disposedError(): RerankError {
   return new RerankError("DISPOSED", "This reranker has been disposed; make a new one.");
 }
 
-/** A short printable form of a bad value, for error messages. */
+/** A short printable form of a bad value, for error messages: of any value at all, and without passwords in URLs. */
 export function show(value: unknown): string {
+  const text = hidePasswords(printed(value));
+  return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN - 1)}…` : text;
+}
+
+const LONGEST_SHOWN = 80;
+
+/** `text` with user and password of each URL in it replaced. */
+export function hidePasswords(text: string): string {
+  return text.replace(/\b[a-z][a-z\d+.-]{0,20}:\/\/[^\s"'<>]*@[^\s"'<>]*/gi, (url) => {
+    const parsed = URL.canParse(url) ? new URL(url) : undefined;
+    // A URL with an @ elsewhere stays; of one that nobody can parse, all before the last @ may be a password.
+    return parsed && !parsed.username && !parsed.password ? url : url.replace(/:\/\/.*@/s, "://***@");
+  });
+}
+
+function printed(value: unknown): string {
   if (typeof value === "function") return "a function";
   if (typeof value === "bigint") return `${value}n`;
-  let text: string | undefined;
+  if (typeof value === "number" || typeof value === "symbol") return String(value);
+  // More than is shown, so that a password is seen as one before anything is cut.
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 2000));
   try {
-    text = typeof value === "number" ? String(value) : JSON.stringify(value);
+    return (JSON.stringify(value) ?? String(value)).slice(0, 2000);
   } catch {
-    // cyclic values fall through to String()
+    // Cyclic or very deep, holds a bigint, is too long for a string, or throws on its own.
+    return isArray(value) ? "an array" : "an object";
   }
-  text ??= String(value);
-  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
+}
+
+/** Array.isArray throws on a revoked proxy. */
+function isArray(value: unknown): boolean {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
 }

@@ -2,7 +2,10 @@ import { RerankError, show } from "./errors.js";
 import type { LoadOptions, RankOptions, RerankDocument, ScoreOptions } from "./types.js";
 
 /** Checks one option's value: returns what was expected when the value is wrong, else `undefined`. */
-export type OptionCheck = (value: unknown) => string | undefined;
+export type OptionCheck = ((value: unknown) => string | undefined) & {
+  /** The value may hold a key: messages tell its type only. */
+  secret?: true;
+};
 
 /** The options a function knows, each with its check. `undefined` always stands for "not given". */
 export type OptionChecks<T> = Readonly<Record<keyof T & string, OptionCheck>>;
@@ -28,6 +31,11 @@ export const isOneOf =
   (value) =>
     typeof value === "string" && values.includes(value) ? undefined : `one of ${values.map(show).join(", ")}`;
 
+/** The same check of a value that messages must not show. */
+export function secret(check: OptionCheck): OptionCheck {
+  return Object.assign((value: unknown) => check(value), { secret: true } as const);
+}
+
 /**
  * Refuses unknown option names and wrong values.
  *
@@ -47,9 +55,11 @@ export function checkOptions<T extends object>(owner: string, options: unknown, 
         `${owner} has no option ${show(name)}; its options are ${Object.keys(checks).join(", ")}.`,
       );
     }
-    const expected = checks[name as keyof T & string](value);
+    const check = checks[name as keyof T & string];
+    const expected = check(value);
     if (expected) {
-      throw new RerankError("OPTION_INVALID", `${owner}: ${name} must be ${expected}, got ${show(value)}.`);
+      const got = check.secret && value !== "" ? `a value of type ${typeof value}` : show(value);
+      throw new RerankError("OPTION_INVALID", `${owner}: ${name} must be ${expected}, got ${got}.`);
     }
   }
 }

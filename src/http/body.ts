@@ -8,7 +8,7 @@ export function address(url: URL): string {
  * false.
  */
 export async function readText(
-  chunks: AsyncIterable<Uint8Array>,
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   limit: number,
 ): Promise<{ text: string; whole: boolean }> {
   const received: Uint8Array[] = [];

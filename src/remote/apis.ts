@@ -1,7 +1,8 @@
 import { RerankError, show } from "../errors.js";
 import { address } from "../http/body.js";
+import type { Redaction } from "../http/redaction.js";
 import type { RerankerInfo } from "../types.js";
-import { exchange, type HttpOptions, type HttpReply } from "./http.js";
+import { exchange, type HttpOptions, type HttpReply, type HttpRequest } from "./http.js";
 
 /** TEI's own default of `max_client_batch_size`. */
 const TEI_BATCH = 32;
@@ -39,7 +40,7 @@ export async function findApi(options: ApiOptions, http: HttpOptions, signal: Ab
   const base = path.replace(/\/rerank$/, "");
   const versioned = /\/v\d+$/.test(base);
   if (options.api === "tei" || (options.api === "auto" && !versioned)) {
-    const reply = await exchange(at(options.url, `${base}/info`), undefined, http, signal);
+    const reply = await exchange({ url: at(options.url, `${base}/info`), longestAnswer: 2 ** 20 }, http, signal);
     if (isTeiInfo(reply.body) || options.api === "tei") return teiApi(options, base, reply, http);
     if ([429, 502, 503, 504].includes(reply.status)) throw refused(at(options.url, `${base}/info`), reply);
   }
@@ -68,7 +69,8 @@ function teiApi(options: ApiOptions, base: string, reply: HttpReply, http: HttpO
     scores: "logit",
     async score(query, texts, signal) {
       const body = { query, texts, raw_scores: true, return_text: false, truncate: true, ...options.body };
-      return readScores(endpoint, await exchange(endpoint, body, http, signal), texts.length, "logit");
+      const reply = await exchange(scoring(endpoint, body, texts.length), http, signal);
+      return readScores(endpoint, reply, { count: texts.length, kind: "logit", redaction: http.redaction });
     },
   };
 }
@@ -85,33 +87,48 @@ function cohereApi(options: ApiOptions, paths: readonly string[], http: HttpOpti
         // Jina returns the documents unless told not to; Cohere's v2 knows no such member.
         const quiet = endpoint.pathname.endsWith("/v2/rerank") ? {} : { return_documents: false };
         const body = { model: options.model, query, documents, ...quiet, ...options.body };
-        const reply = await exchange(endpoint, body, http, signal);
+        const reply = await exchange(scoring(endpoint, body, documents.length), http, signal);
         if (reply.status === 404 && endpoint !== endpoints.at(-1)) continue;
         if (reply.status === 200) endpoints = [endpoint];
-        return readScores(endpoint, reply, documents.length, options.scores);
+        const { scores: kind } = options;
+        return readScores(endpoint, reply, { count: documents.length, kind, redaction: http.redaction });
       }
       throw new Error("unreachable: the last endpoint returns");
     },
   };
 }
 
+/**
+ * A request for scores. Its answer has some members for each passage, and from engines that cannot leave them out the
+ * passages themselves, whose letters JSON may write as six bytes for two.
+ */
+function scoring(url: URL, content: object, passages: number): HttpRequest {
+  const body = JSON.stringify(content);
+  return { url, body, longestAnswer: 2 ** 20 + 1024 * passages + 3 * Buffer.byteLength(body) };
+}
+
 /** Scores in input order from `results`, `data` or a bare array of `{index, relevance_score | score}`. */
-function readScores(endpoint: URL, reply: HttpReply, count: number, kind: "sigmoid" | "logit"): number[] {
+function readScores(
+  endpoint: URL,
+  reply: HttpReply,
+  { count, kind, redaction }: { count: number; kind: "sigmoid" | "logit"; redaction: Redaction },
+): number[] {
   if (reply.status !== 200) throw refused(endpoint, reply);
+  const shown = (value: unknown) => show(redaction.clean(value));
   const broken = (what: string) =>
     new RerankError("REMOTE_FAILED", `${address(endpoint)} gave an unusable answer: ${what}.`);
   const { body } = reply;
   const list = Array.isArray(body) ? body : isObject(body) ? (body.results ?? body.data) : undefined;
-  if (!Array.isArray(list)) throw broken(`expected a list of results, got ${show(body)}`);
+  if (!Array.isArray(list)) throw broken(`expected a list of results, got ${shown(body)}`);
   if (list.length !== count) throw broken(`${list.length} results for ${count} passages`);
   const scores = new Array<number | undefined>(count).fill(undefined);
   for (const item of list) {
     const { index, relevance_score, score = relevance_score } = isObject(item) ? item : {};
     if (typeof index !== "number" || !Number.isInteger(index) || index < 0 || index >= count) {
-      throw broken(`a result without a valid index, ${show(item)}`);
+      throw broken(`a result without a valid index, ${shown(item)}`);
     }
     if (scores[index] !== undefined) throw broken(`index ${index} twice`);
-    if (typeof score !== "number" || !Number.isFinite(score)) throw broken(`no numeric score in ${show(item)}`);
+    if (typeof score !== "number" || !Number.isFinite(score)) throw broken(`no numeric score in ${shown(item)}`);
     if (kind === "sigmoid" && (score < 0 || score > 1)) {
       throw broken(`the score ${score} is not between 0 and 1; if this engine returns logits, set scores: "logit"`);
     }

@@ -6,6 +6,7 @@ import {
   isText,
   type OptionCheck,
   type OptionChecks,
+  secret,
 } from "../validate.js";
 
 /** Options of `remoteReranker`. */
@@ -57,8 +58,8 @@ export const remoteOptionChecks: OptionChecks<RemoteOptions> = {
       ? '"auto", "tei" or "cohere" ("kserve" needs tokens made here, which is not supported yet)'
       : isOneOf("auto", "tei", "cohere")(value),
   model: isText,
-  apiKey: isText,
-  headers: isRecord,
+  apiKey: secret(isText),
+  headers: secret(isRecord),
   body: isRecord,
   timeout: isMilliseconds,
   maxRetries: (value) => (value === 0 ? undefined : isPositiveInteger(value) && "an integer from 0 up"),
@@ -74,29 +75,41 @@ function isRecord(value: unknown): ReturnType<OptionCheck> {
 /** @throws RerankError `OPTION_INVALID` */
 export function parseUrl(url: unknown): URL {
   const given = String(url);
-  if (!URL.canParse(given) || !/^https?:/i.test(given)) {
-    throw new RerankError("OPTION_INVALID", `remoteReranker: url must be an http or https URL, got ${show(url)}.`);
-  }
-  const parsed = new URL(given);
-  if (parsed.username || parsed.password) {
-    throw new RerankError("OPTION_INVALID", "remoteReranker: url must not hold a password; use apiKey or headers.");
-  }
-  return parsed;
+  const wrong = (why: string) => new RerankError("OPTION_INVALID", `remoteReranker: url must ${why}.`);
+  const parsed = URL.canParse(given) ? new URL(given) : undefined;
+  const usable = parsed?.protocol === "https:" || parsed?.protocol === "http:";
+  if (usable && !parsed.username && !parsed.password) return parsed;
+  // Not shown where what stands before an @ may be a password.
+  if (given.includes("@")) throw wrong("be an http or https URL without user and password; use apiKey or headers");
+  throw wrong(`be an http or https URL, got ${show(url)}`);
 }
 
-/** @throws RerankError `OPTION_INVALID` */
+/**
+ * What no message may repeat, not even a header's value: it could hold a key.
+ *
+ * @throws RerankError `OPTION_INVALID`
+ */
 export function requestHeaders({ apiKey, headers = {} }: RemoteOptions): Headers {
   const result = new Headers({ accept: "application/json", "content-type": "application/json" });
-  if (apiKey) result.set("authorization", `Bearer ${apiKey}`);
-  for (const [name, value] of Object.entries(headers)) {
+  const set = (name: string, value: unknown, option: string) => {
     try {
+      if (typeof value !== "string") throw new TypeError("not a string");
       result.set(name, value);
-    } catch (cause) {
-      // The value may be a secret: it is not echoed.
-      throw new RerankError("OPTION_INVALID", `remoteReranker: headers has no valid value for ${show(name)}.`, {
-        cause,
-      });
+    } catch {
+      // No cause: the error of Headers repeats the value.
+      throw new RerankError(
+        "OPTION_INVALID",
+        `remoteReranker: ${option} cannot be sent: it must be a string of printable ASCII.`,
+      );
     }
-  }
+  };
+  if (apiKey) set("authorization", `Bearer ${apiKey}`, "apiKey");
+  for (const [name, value] of Object.entries(headers)) set(name, value, `the header ${show(name)}`);
   return result;
+}
+
+/** What must not get into messages: the key, words of headers, the URL's query. */
+export function secretsOf(url: URL, { apiKey, headers = {} }: RemoteOptions): (string | undefined)[] {
+  const words = Object.values(headers).flatMap((value) => String(value).split(/\s+/));
+  return [apiKey?.trim(), ...words.filter(({ length }) => length >= 8), url.search, ...url.searchParams.values()];
 }

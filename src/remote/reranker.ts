@@ -1,11 +1,13 @@
 import { disposedError } from "../errors.js";
+import { redaction } from "../http/redaction.js";
 import { emptyResult, type ScoreRequest, type ScoreResult } from "../request.js";
 import { BaseReranker, type RunOptions } from "../rerankers/base.js";
 import type { Reranker, RerankerInfo } from "../types.js";
 import { checkOptions } from "../validate.js";
+
 import { type ApiOptions, findApi, type RemoteApi } from "./apis.js";
 import type { HttpOptions } from "./http.js";
-import { parseUrl, type RemoteOptions, remoteOptionChecks, requestHeaders } from "./options.js";
+import { parseUrl, type RemoteOptions, remoteOptionChecks, requestHeaders, secretsOf } from "./options.js";
 
 export type { RemoteOptions } from "./options.js";
 
@@ -23,7 +25,7 @@ export function remoteReranker(options: RemoteOptions): Reranker {
   const { api = "auto", model, maxBatch, scores = "sigmoid", body = {}, timeout = 60_000, maxRetries = 3 } = options;
   return new RemoteReranker(
     { url, api, model, maxBatch, scores, body },
-    { headers: requestHeaders(options), timeout, maxRetries },
+    { headers: requestHeaders(options), redaction: redaction(secretsOf(url, options)), timeout, maxRetries },
     options.concurrency ?? 4,
   );
 }
@@ -111,6 +113,8 @@ class RemoteReranker extends BaseReranker {
         call.signal.addEventListener("abort", () => reject(call.signal.reason), { once: true });
       });
       return await Promise.race([work(call.signal), fired]);
+    } catch (error) {
+      throw this.#http.redaction.clean(error);
     } finally {
       signal?.removeEventListener("abort", abort);
       this.#calls.delete(call);

@@ -1,6 +1,6 @@
 import { checkDevice } from "../runtime/devices.js";
 import type { RerankerOptions } from "../types.js";
-import { isBoolean, isFunction, isOneOf, isPositiveInteger, isText, type OptionChecks } from "../validate.js";
+import { isBoolean, isFunction, isOneOf, isPositiveInteger, isText, type OptionChecks, secret } from "../validate.js";
 
 /** Checks of `RerankerOptions`, for `checkOptions`. */
 export const rerankerOptionChecks: OptionChecks<RerankerOptions> = {
@@ -14,7 +14,7 @@ export const rerankerOptionChecks: OptionChecks<RerankerOptions> = {
   revision: isText,
   cacheDir: isText,
   localFilesOnly: isBoolean,
-  token: isText,
+  token: secret(isText),
   endpoint: isText,
   onProgress: isFunction,
 };

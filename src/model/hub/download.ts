@@ -7,7 +7,7 @@ import { checkNotAborted, Retriable } from "../../http/retry.js";
 import type { DownloadProgress } from "../../types.js";
 import { hasSize, storageError } from "./cache.js";
 import { claimPartialFile } from "./partial-file.js";
-import { askHub, type HubConnection, request } from "./request.js";
+import { askHub, type HubConnection, LEAST_PROGRESS, request } from "./request.js";
 
 /** A file as the hub describes it before a byte of it is fetched. */
 export interface RemoteFile {
@@ -38,10 +38,11 @@ export async function download(
       const partial = await claimPartialFile(target, isDone, { signal: connection.signal, onWait: report });
       if (!partial) return report(await sizeOf(target), true);
       try {
+        const transfer: Transfer = { path: partial.path, version: undefined };
         await askHub(
           connection,
-          () => append(file, partial.path, connection, report),
-          () => sizeOf(partial.path),
+          () => append(file, transfer, connection, report),
+          async () => Math.floor((await sizeOf(partial.path)) / LEAST_PROGRESS),
         );
         if (await isIntact(partial.path, file, connection)) {
           report(await sizeOf(partial.path), true);
@@ -66,24 +67,37 @@ export async function download(
   );
 }
 
-/** One attempt: asks for what `path` lacks and writes it there. */
+interface Transfer {
+  path: string;
+  /** Strong ETag of the answer that the bytes in the file come from; only kept for a file without a checksum. */
+  version: string | undefined;
+}
+
+/** One attempt: asks for what the file lacks and writes it there. */
 async function append(
   file: RemoteFile,
-  path: string,
+  transfer: Transfer,
   connection: HubConnection,
   report: (loaded: number) => void,
 ): Promise<void> {
+  const { path } = transfer;
   let offset = (await stat(path)).size;
+  const start = async () => {
+    await startOver(path);
+    offset = 0;
+  };
+  // Nothing else would tell that the content has changed since.
+  if (offset > 0 && !hasChecksum(file) && !transfer.version) await start();
   if (offset > 0 && offset === file.size) return;
-  const range: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
-  await request(connection, file.url, { headers: range }, async (response, chunks) => {
-    if (offset > 0 && !continuesAt(offset, response)) {
-      await startOver(path);
-      offset = 0;
-    }
+  const headers: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
+  if (offset > 0 && transfer.version) headers["if-range"] = transfer.version;
+  await request(connection, file.url, { headers }, async (response, chunks) => {
+    const version = hasChecksum(file) ? undefined : strongETag(response);
+    if (offset > 0 && (!continuesAt(offset, response) || version !== transfer.version)) await start();
     if (response.status !== 200 && !continuesAt(offset, response)) {
-      throw new Retriable(`the range from byte ${range.range} was answered with ${response.status}`);
+      throw new Retriable(`the range ${headers.range} was answered with ${response.status}`);
     }
+    transfer.version = version;
     const handle = await open(path, "r+");
     try {
       for await (const chunk of chunks) {
@@ -99,6 +113,17 @@ async function append(
       throw new Retriable(`${file.name} ended after ${offset} of ${file.size} bytes`);
     }
   });
+}
+
+/** The hub's checksums are such; a mirror may give anything else, which then cannot be checked. */
+function hasChecksum({ etag }: RemoteFile): boolean {
+  return /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(etag);
+}
+
+/** Equal for equal bytes only, unlike a weak one. https://www.rfc-editor.org/rfc/rfc9110#section-13.1.5 */
+function strongETag({ headers }: Response): string | undefined {
+  const etag = headers.get("etag");
+  return etag?.startsWith('"') ? etag : undefined;
 }
 
 function continuesAt(offset: number, response: Response): boolean {
@@ -118,12 +143,12 @@ async function writeAt(handle: FileHandle, bytes: Uint8Array, offset: number): P
 }
 
 /** Reads the file back: what is on the disk counts, not what was received. */
-async function isIntact(path: string, { etag, size }: RemoteFile, connection: HubConnection): Promise<boolean> {
+async function isIntact(path: string, file: RemoteFile, connection: HubConnection): Promise<boolean> {
+  const { etag, size } = file;
   const actual = await sizeOf(path);
   if (size !== undefined && actual !== size) return false;
-  const isSha256 = /^[0-9a-f]{64}$/.test(etag);
-  if (!isSha256 && !/^[0-9a-f]{40}$/.test(etag)) return true;
-  const hash = isSha256 ? createHash("sha256") : createHash("sha1").update(`blob ${actual}\0`);
+  if (!hasChecksum(file)) return true;
+  const hash = etag.length === 64 ? createHash("sha256") : createHash("sha1").update(`blob ${actual}\0`);
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
     checkNotAborted(connection.signal);
     hash.update(chunk);

@@ -63,13 +63,15 @@ async function defaultToken(env: Variables): Promise<string | undefined> {
 
 function checkEndpoint(endpoint: string): string {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-  if (url?.protocol !== "https:" && url?.protocol !== "http:") {
-    throw new RerankError(
-      "OPTION_INVALID",
-      `The hub address (endpoint, HF_ENDPOINT) is ${show(endpoint)}; expected one like https://huggingface.co.`,
-    );
-  }
-  return endpoint.replace(/\/+$/, "");
+  const usable = url?.protocol === "https:" || url?.protocol === "http:";
+  const plain = usable && !url.username && !url.password && !url.search && !url.hash;
+  if (plain) return endpoint.replace(/\/+$/, "");
+  // Not shown where it may hold a password.
+  const given = /[@?]/.test(endpoint) ? "holds a password or a query" : `is ${show(endpoint)}`;
+  throw new RerankError(
+    "OPTION_INVALID",
+    `The hub address (endpoint, HF_ENDPOINT) ${given}; expected one like https://huggingface.co, and the token in token or HF_TOKEN.`,
+  );
 }
 
 function checkToken(token: string | undefined): string | undefined {

@@ -6,11 +6,16 @@ import { Retriable, reason, retryAfter, withRetries } from "../../http/retry.js"
 export const timing = {
   /** A server that sends neither headers nor data for this long counts as a broken connection. */
   silence: 10_000,
+  /** So does one that sends less than `LEAST_PROGRESS` bytes in any stretch of this length. */
+  slowness: 60_000,
   /** Wait before the second attempt; doubles with each further one, and is jittered. */
   backoff: 500,
   /** The longest Retry-After that is waited out. */
   longestRetryAfter: 120_000,
 };
+
+/** Bytes that an attempt has to bring to count as one that got somewhere. */
+export const LEAST_PROGRESS = 64 * 1024;
 
 /** One conversation with the hub about one revision of one repository. */
 export interface HubConnection {
@@ -63,7 +68,7 @@ export async function request<T>(
     const { response, from, trusted } = await follow(connection, new URL(url), options, watch.signal);
     try {
       if (!isRedirect(response)) checkStatus(response, from, trusted, connection);
-      return await use(response, chunksOf(response, from, watch.refresh), trusted);
+      return await use(response, chunksOf(response, from, watch.received), trusted);
     } finally {
       if (!response.bodyUsed) await discard(response);
     }
@@ -106,16 +111,17 @@ async function send(url: URL, init: RequestInit): Promise<Response> {
   }
 }
 
-async function* chunksOf(response: Response, url: URL, alive: () => void): AsyncGenerator<Uint8Array> {
+async function* chunksOf(response: Response, url: URL, received: (bytes: number) => void): AsyncGenerator<Uint8Array> {
   const reader = response.body?.getReader();
   if (!reader) return;
   try {
     for (;;) {
       const step = await reader.read().catch((cause) => {
-        throw new Retriable(`the connection to ${address(url)} broke (${reason(cause)})`, { cause });
+        const tooSlow = cause instanceof TooSlow;
+        throw new Retriable(`the connection to ${address(url)} broke (${reason(cause)})`, { cause, tooSlow });
       });
       if (step.done) return;
-      alive();
+      received(step.value.length);
       yield step.value;
     }
   } finally {
@@ -123,19 +129,31 @@ async function* chunksOf(response: Response, url: URL, alive: () => void): Async
   }
 }
 
-/** Fires when the caller aborts, or when `refresh` was not called for `timing.silence`. */
+class TooSlow extends Error {}
+
+/** Fires when the caller aborts, and when a server is silent or too slow. */
 function watchdog(caller: AbortSignal | undefined) {
   const controller = new AbortController();
   const giveUp = () => controller.abort(new Error(`silent for ${timing.silence / 1000} s`));
-  const timer = setTimeout(giveUp, timing.silence);
+  const silence = setTimeout(giveUp, timing.silence);
+  let recent = 0;
+  const slowness = setInterval(() => {
+    const message = `less than ${LEAST_PROGRESS} bytes in ${timing.slowness / 1000} s`;
+    if (recent < LEAST_PROGRESS) controller.abort(new TooSlow(message));
+    recent = 0;
+  }, timing.slowness);
   const stop = () => controller.abort(caller?.reason);
   if (caller?.aborted) stop();
   caller?.addEventListener("abort", stop, { once: true });
   return {
     signal: controller.signal,
-    refresh: () => void timer.refresh(),
+    received: (bytes: number) => {
+      silence.refresh();
+      recent += bytes;
+    },
     clear: () => {
-      clearTimeout(timer);
+      clearTimeout(silence);
+      clearInterval(slowness);
       caller?.removeEventListener("abort", stop);
     },
   };

@@ -1,5 +1,7 @@
 import { join } from "node:path";
 import { RerankError, show } from "../../errors.js";
+import { readText } from "../../http/body.js";
+import { redaction } from "../../http/redaction.js";
 import { Retriable } from "../../http/retry.js";
 import { emitWarning } from "../../warn.js";
 import type { ModelFileOptions, ModelFiles } from "../model-files.js";
@@ -52,7 +54,7 @@ export async function resolveHubModel(
     await writeRef(repository, revision, listing.commit).catch(() => {});
     return { model: id, revision: listing.commit, ...found };
   } catch (error) {
-    return withoutHub(error, cached, repository);
+    return withoutHub(redaction([token]).clean(error), cached, repository);
   }
 }
 
@@ -109,21 +111,29 @@ interface Listing {
   files: Map<string, { etag: string | undefined; size: number | undefined }>;
 }
 
+/** In bytes: room for some ten thousand files. */
+const LONGEST_LISTING = 4 * 2 ** 20;
+
 async function fetchListing(connection: HubConnection): Promise<Listing> {
   const { endpoint, id, revision } = connection;
   // blobs=true adds sizes and checksums. https://huggingface.co/docs/hub/api
   const url = `${endpoint}/api/models/${id}/revision/${encodeURIComponent(revision)}?blobs=true`;
   return await askHub(connection, () =>
     request(connection, url, {}, async (_response, chunks) => {
-      const received: Uint8Array[] = [];
-      for await (const chunk of chunks) received.push(chunk);
-      const listing = parseListing(Buffer.concat(received).toString());
+      const { text, whole } = await readText(chunks, LONGEST_LISTING);
+      if (!whole) {
+        const message = `${endpoint} lists more than ${LONGEST_LISTING} bytes of files for "${id}"; no reranker has so many.`;
+        throw new RerankError("DOWNLOAD_FAILED", message);
+      }
+      const listing = parseListing(text);
       // A login page of a hotel's network, for instance.
       if (!listing) throw new Retriable(`${endpoint} did not answer as a model hub does`);
       return listing;
     }),
   );
 }
+
+type LfsPointer = { sha256?: unknown; size?: unknown } | null;
 
 function parseListing(text: string): Listing | undefined {
   let answer: { sha?: unknown; siblings?: unknown };
@@ -135,12 +145,13 @@ function parseListing(text: string): Listing | undefined {
   const { sha, siblings } = answer;
   if (typeof sha !== "string" || !isCommit(sha) || !Array.isArray(siblings)) return undefined;
   const files: Listing["files"] = new Map();
-  for (const { rfilename, size, blobId, lfs } of siblings) {
+  for (const sibling of siblings) {
+    const { rfilename, size, blobId, lfs } = (sibling ?? {}) as Record<string, unknown> & { lfs?: LfsPointer };
     if (typeof rfilename !== "string") return undefined;
     const etag = lfs ? lfs.sha256 : blobId;
     const bytes = lfs?.size ?? size;
     files.set(rfilename, {
-      etag: typeof etag === "string" ? etag : undefined,
+      etag: typeof etag === "string" ? normalETag(etag) : undefined,
       size: typeof bytes === "number" ? bytes : undefined,
     });
   }
@@ -198,12 +209,19 @@ async function fetchHeaders(url: string, connection: HubConnection) {
     const etag = headers.get("x-linked-etag") ?? (isHub ? headers.get("etag") : null);
     const size = headers.get("x-linked-size") ?? (ok ? headers.get("content-length") : null);
     const bytes = size !== null && /^\d+$/.test(size) ? Number(size) : undefined;
-    return { etag: etag?.replace(/^W\//, "").replaceAll('"', ""), size: bytes };
+    return { etag: etag === null ? undefined : normalETag(etag), size: bytes };
   });
 }
 
+/** Checksums are written in lower case: in the cache, and where they are compared. */
+function normalETag(etag: string): string {
+  const bare = etag.replace(/^W\//, "").replaceAll('"', "");
+  return /^[\da-f]+$/i.test(bare) ? bare.toLowerCase() : bare;
+}
+
 function checkRevision(revision: string): string {
-  if (typeof revision === "string" && /^[^\\/\s]+(\/[^\\/\s]+)*$/.test(revision) && !revision.includes(".."))
-    return revision;
+  // What git allows, of which it becomes a file: https://git-scm.com/docs/git-check-ref-format
+  const name = /^(?!\.)[^\\/\s~^:?*[\p{Cc}]+(\/(?!\.)[^\\/\s~^:?*[\p{Cc}]+)*$/u;
+  if (typeof revision === "string" && name.test(revision) && !revision.includes("..")) return revision;
   throw new RerankError("OPTION_INVALID", `revision is ${show(revision)}; a branch, tag or commit is needed.`);
 }

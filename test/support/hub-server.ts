@@ -181,7 +181,8 @@ export function sendPart(response: ServerResponse, request: Seen, content: Buffe
   const { start, headers, status } = rangeOf(request, content);
   response.writeHead(status, headers);
   response.write(content.subarray(start, start + bytes), () => {
-    if (cut) setTimeout(() => response.destroy(), 20);
+    // Not destroyed: a reset may overtake what was sent.
+    if (cut) response.socket?.end();
   });
 }
 

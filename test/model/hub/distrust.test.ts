@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { type TestContext, test } from "node:test";
 import { inspect } from "node:util";
+import { resolveModel } from "../../../src/engine/resolve-model.js";
 import { timing } from "../../../src/model/hub/request.js";
-import { resolveModel } from "../../../src/model/resolve.js";
 import type { DownloadProgress } from "../../../src/types.js";
 import {
   blobs,

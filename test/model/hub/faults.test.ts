@@ -18,8 +18,11 @@ test("a connection cut in the middle is resumed where it broke", async (t) => {
   hub.fail("cdn", weightsUrl, 2, (response, request) => sendPart(response, request, WEIGHTS, 150_000, true));
   const { paths } = await resolveModel(MODEL, options);
   assert.deepEqual(contents(paths), expectedContents());
-  const ranges = weightRequests(hub.requests).map(({ headers }) => headers.range);
-  assert.deepEqual(ranges, [undefined, "bytes=150000-", "bytes=300000-"]);
+  // What has arrived just before the break may be lost.
+  const starts = weightRequests(hub.requests).map(({ headers }) => Number(headers.range?.match(/^bytes=(\d+)-$/)?.[1]));
+  const [first = 0, second = 0, third = 0, ...rest] = starts;
+  assert.ok(Number.isNaN(first) && second > 64 * 1024 && third > second && third <= 300_000, String(starts));
+  assert.deepEqual(rest, []);
   assert.deepEqual(partials(cacheDir), []);
 });
 

@@ -43,6 +43,15 @@ export function disposedError(): RerankError {
   return new RerankError("DISPOSED", "This reranker has been disposed; make a new one.");
 }
 
+/** The error of a score that is no number, from which no order can be made. */
+export function notFiniteError(score: number, where: string): RerankError {
+  return new RerankError(
+    "MODEL_INVALID",
+    `The model gave ${score} as the score ${where}; expected a finite number. Its weights are damaged or its number ` +
+      "format overflows: check the model files or use dtype fp32.",
+  );
+}
+
 /** A short printable form of a bad value, for error messages: of any value at all, and without passwords in URLs. */
 export function show(value: unknown): string {
   const text = hidePasswords(printed(value));

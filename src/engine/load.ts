@@ -34,7 +34,7 @@ export async function loadModel(
   const opened = await firstThatWorks(spec, { machine, sessions, source, tokenizer, warn });
   const { session, model, device, dtype, workers, draft } = opened;
   const row = DEVICES[device.name];
-  const wide = row.sessions === "cores" && workers > 1;
+  const allCores = row.sessions === "cores" && workers > 1;
   const threads = Math.max(1, Math.floor(computeThreads() / workers));
   let latest = device;
   const openAnother = async (warn: Warn) => {
@@ -45,9 +45,9 @@ export async function loadModel(
   return {
     session,
     workers,
-    wide,
+    allCores,
     ...(sessions.next && { openAnother }),
-    ...(draft && { settle: (warn: Warn) => sessions.first(model, device, { warn }) }),
+    ...(draft && { upgrade: (warn: Warn) => sessions.first(model, device, { warn }) }),
     tokenizer,
     vocab: source.vocab,
     limit,

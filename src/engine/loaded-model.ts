@@ -27,11 +27,11 @@ export interface LoadedModel {
   /** most sessions that may run at the same time */
   workers: number;
   /** Whether `session` computes on all cores, and others on their share of them: then it is the one for a lone batch. */
-  wide: boolean;
+  allCores: boolean;
   /** Opens one more session, where there may be more than one. */
   openAnother?: (warn: Warn) => Promise<Session>;
   /** Opens the first session anew, in its place, when it is a draft: one that was there soon and runs slower. */
-  settle?: (warn: Warn) => Promise<Session>;
+  upgrade?: (warn: Warn) => Promise<Session>;
   tokenizer: PairTokenizer;
   info: RerankerInfo;
   /** token ids that the model knows, from 0 on, where that is known */

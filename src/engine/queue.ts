@@ -1,41 +1,7 @@
-import type { EncodedPair } from "../tokenizer/tokenizer.js";
-import type { RequestMeter } from "./meter.js";
-
-/** One pair, or one window of it, waiting for inference. */
-export interface Item {
-  request: Request;
-  /** Position of the passage in its request. */
-  index: number;
-  pair: EncodedPair;
-  /** Character range of the passage that the pair holds, when it is one window of several. */
-  span: [start: number, end: number] | undefined;
-}
-
-/** A caller's passages on their way through the queue. */
-export interface Request {
-  readonly id: number;
-  /** Passages in all. */
-  readonly size: number;
-  /** Produces the next passage's items, or `undefined` when all are queued. */
-  next(): Item[] | undefined;
-  /** Passages not yet tokenized. */
-  unread: number;
-  /** Items tokenized and not yet taken, by ascending length once sorted. */
-  waiting: Item[];
-  /** Items not yet scored, waiting or in a batch; passages not yet tokenized count as one. */
-  remaining: number;
-  /** Passages that have several windows, by index, with the best window so far. */
-  readonly best: Map<number, Best>;
-  readonly meter: RequestMeter;
-}
-
-/** The best window of a passage so far. */
-export interface Best {
-  /** windows not yet scored */
-  left: number;
-  logit: number;
-  span: [start: number, end: number];
-}
+import type { LocalRequest } from "../request.js";
+import { Heap } from "./heap.js";
+import { isSmaller, QueuedRequest, type QueueEntry } from "./queued-request.js";
+import type { TokenizePassage } from "./tokenize-passage.js";
 
 /** How many pairs of one request, and of all, are tokenized ahead: enough to find like lengths. */
 const LOOKAHEAD = 512;
@@ -43,143 +9,215 @@ const LOOKAHEAD_ALL = 2048;
 /** For how long one batch may be kept waiting for that. */
 const LOOKAHEAD_MS = 20;
 
+/** What a batch may hold. */
+export interface BatchLimits {
+  /** Tokens, padding included; one entry is always taken. */
+  budget: number;
+  /** Whether pairs of different lengths may go together, the shorter ones padded. */
+  padded: boolean;
+  /** Sessions that work on the queue: no batch takes more than a session's share. */
+  sessions: number;
+}
+
 /**
  * Requests of many callers, turned into batches of like lengths within a token budget.
  *
  * Every other batch starts from the request with the least left to do, so a small request waits two batches at most
  * however long the queue is; the batches between start from the oldest request, so a large one is never starved. An
  * arrival may put off the oldest request's turn, once: with several sessions the small one gets the first that is free.
- * Either kind is filled up with pairs of any request that fit its length.
+ * Either kind is filled up with pairs of any request that fit its length. What a batch costs does not grow with the
+ * number of requests.
  */
 export class Queue {
-  private readonly requests = new Map<number, Request>();
+  private readonly requests = new Map<number, QueuedRequest>();
+  /** Requests with pairs that no batch has taken: the oldest first, and the one with the least left to do first. */
+  private readonly byAge = new Set<QueuedRequest>();
+  private readonly bySize = new Heap<QueuedRequest>(isSmaller);
+  /** Entries of all requests, by ascending length; of equal lengths those of the oldest request come last. */
+  private tokenized: QueueEntry[] = [];
+  private sorted = true;
+  private total = 0;
+  private arrivals = 0;
   private oldestIsNext = false;
   private putOff = false;
 
-  /** Pairs that no batch has taken yet; passages not yet tokenized count as one. */
-  get untaken(): number {
-    let sum = 0;
-    for (const request of this.requests.values()) sum += untaken(request);
-    return sum;
+  /**
+   * @param tokenize lays out one passage of a request
+   * @param failed told when that has failed; the request has been removed
+   */
+  constructor(
+    private readonly tokenize: TokenizePassage,
+    private readonly failed: (id: number, error: unknown) => void,
+  ) {}
+
+  /** Pairs that no batch has taken; an untokenized passage counts as one. */
+  get queued(): number {
+    return this.total;
   }
 
-  add(request: Request): void {
-    this.requests.set(request.id, request);
+  add(id: number, request: LocalRequest): void {
+    const queued = new QueuedRequest(id, this.arrivals++, request);
+    this.requests.set(id, queued);
+    this.byAge.add(queued);
+    this.bySize.add(queued);
+    this.total += queued.queued;
     if (this.oldestIsNext && !this.putOff) {
       this.oldestIsNext = false;
       this.putOff = true;
     }
   }
 
-  /** Forgets a request and what it has waiting. */
+  /** Forgets a request and what it has in the queue. */
   remove(id: number): void {
+    const request = this.requests.get(id);
+    if (!request) return;
     this.requests.delete(id);
+    this.close(request);
+    this.total -= request.queued;
+    if (request.tokenized > 0) this.tokenized = this.tokenized.filter((entry) => entry.request !== request);
   }
 
-  has(id: number): boolean {
-    return this.requests.has(id);
+  /** Whether somebody still waits for an entry's score. */
+  wants({ request }: QueueEntry): boolean {
+    return this.requests.get(request.id) === request;
   }
 
-  /**
-   * Takes the next batch; an empty one when nothing is left to take.
-   * @param budget tokens, padding included; one item is always taken
-   * @param mixed whether one batch may hold different lengths
-   * @param sharers sessions that work on this queue: none takes more than its share
-   */
-  take(budget: number, mixed: boolean, sharers = 1): Item[] {
+  /** Takes the next batch; an empty one when nothing is left to take. */
+  take(limits: BatchLimits): QueueEntry[] {
     const deadline = performance.now() + LOOKAHEAD_MS;
-    for (let seed = this.pickRequest(); seed; seed = this.pickRequest()) {
-      this.tokenizeAhead(seed, 1, LOOKAHEAD, deadline);
-      const first = seed.waiting.pop();
+    for (let seed = this.pick(); seed; seed = this.pick()) {
+      this.tokenizeAhead(seed, deadline);
+      const first = this.longestOf(seed);
       // Else it has been removed: its next passage could not be tokenized.
-      if (first)
-        return this.fill(first, seed, deadline, { budget, mixed, most: Math.ceil((this.untaken + 1) / sharers) });
+      if (first) return this.fill(first, limits, deadline);
     }
     return [];
   }
 
-  private fill(
-    first: Item,
-    seed: Request,
-    deadline: number,
-    { budget, mixed, most }: { budget: number; mixed: boolean; most: number },
-  ): Item[] {
-    const length = first.pair.ids.length;
-    const batch = [first];
-    const room = () => batch.length < most && (batch.length + 1) * length <= budget;
-    // The seed's own pairs first: they are the longest it has, so the nearest below the batch's length.
-    let spare = this.spare();
-    for (const request of [seed, ...this.others(seed)]) {
-      if (!room()) break;
-      if (request !== seed) {
-        const ahead = Math.min(LOOKAHEAD, request.waiting.length + spare);
-        spare -= this.tokenizeAhead(request, 0, ahead, deadline);
-      }
-      while (room()) {
-        const item = takeUpTo(request.waiting, length, mixed);
-        if (!item) break;
-        batch.push(item);
-      }
+  /** Takes the scores of a batch. Returns the requests that have got some; those that have all are forgotten. */
+  score(batch: readonly QueueEntry[], logits: ArrayLike<number>): QueuedRequest[] {
+    const touched = new Set<QueuedRequest>();
+    for (const [row, entry] of batch.entries()) {
+      if (!this.wants(entry)) continue;
+      entry.request.score(entry, logits[row]!);
+      touched.add(entry.request);
     }
-    return batch;
+    for (const request of touched) {
+      if (request.remaining === 0) this.requests.delete(request.id);
+      else if (request.queued > 0) this.bySize.update(request);
+    }
+    return [...touched];
   }
 
-  private others(seed: Request): Request[] {
-    return [...this.requests.values()].filter((request) => request !== seed && untaken(request) > 0);
-  }
-
-  /** How many more pairs may be tokenized ahead. */
-  private spare(): number {
-    let spare = LOOKAHEAD_ALL;
-    for (const { waiting } of this.requests.values()) spare -= waiting.length;
-    return Math.max(0, spare);
-  }
-
-  private pickRequest(): Request | undefined {
-    const requests = [...this.requests.values()].filter((request) => untaken(request) > 0);
+  private pick(): QueuedRequest | undefined {
     this.oldestIsNext = !this.oldestIsNext;
-    if (!this.oldestIsNext) {
-      this.putOff = false;
-      return requests[0];
+    if (this.oldestIsNext) return this.bySize.first;
+    this.putOff = false;
+    const [oldest] = this.byAge;
+    return oldest;
+  }
+
+  /** Tokenizes one passage at least, and more until the deadline. */
+  private tokenizeAhead(request: QueuedRequest, deadline: number): void {
+    while (request.untokenized > 0 && request.tokenized < LOOKAHEAD) {
+      if (request.tokenized > 0 && performance.now() > deadline) return;
+      if (!this.tokenizeNext(request)) return;
     }
-    return requests.reduce<Request | undefined>((a, b) => (a && !smaller(b, a) ? a : b), undefined);
   }
 
-  /** Tokenizes until `least` pairs wait, and on to `most` unless the deadline passes; returns how many were added. */
-  private tokenizeAhead(request: Request, least: number, most: number, deadline: number): number {
-    const before = request.waiting.length;
-    while (request.waiting.length < most) {
-      if (request.waiting.length >= least && performance.now() > deadline) break;
-      const items = request.next();
-      if (!items) break;
-      request.waiting.push(...items);
+  /** The same for all requests but one: what they have may fill up its batch. */
+  private tokenizeOthers(seed: QueuedRequest, deadline: number): void {
+    for (const request of this.byAge) {
+      while (request !== seed && request.untokenized > 0 && request.tokenized < LOOKAHEAD) {
+        if (this.tokenized.length >= LOOKAHEAD_ALL || performance.now() > deadline) return;
+        if (!this.tokenizeNext(request)) break;
+      }
     }
-    const added = request.waiting.length - before;
-    if (added > 0) request.waiting.sort((a, b) => a.pair.ids.length - b.pair.ids.length);
-    return added;
   }
-}
 
-/** Whether it has less left to do than another; at the end of a large request a small one still comes first. */
-function smaller(request: Request, other: Request): boolean {
-  return request.remaining < other.remaining || (request.remaining === other.remaining && request.size < other.size);
-}
-
-function untaken({ waiting, unread }: Request): number {
-  return waiting.length + unread;
-}
-
-/** Takes the longest item of at most `length` tokens; of exactly `length` when lengths may not mix, else of at least half. */
-function takeUpTo(waiting: Item[], length: number, mixed: boolean): Item | undefined {
-  let low = 0;
-  let high = waiting.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (waiting[middle]!.pair.ids.length <= length) low = middle + 1;
-    else high = middle;
+  /** Returns whether it has succeeded; a request that fails is removed. */
+  private tokenizeNext(queued: QueuedRequest): boolean {
+    const { meter, request } = queued;
+    const index = queued.size - queued.untokenized;
+    const start = performance.now();
+    try {
+      const { pairs, truncated } = this.tokenize(request, index);
+      meter.tokenized(performance.now() - start, truncated);
+      if (pairs.length > 1) queued.expectWindows(index, pairs.length);
+      for (const { pair, span } of pairs) this.tokenized.push({ request: queued, index, pair, span });
+      this.sorted = false;
+      queued.untokenized--;
+      queued.tokenized += pairs.length;
+      this.total += pairs.length - 1;
+      if (pairs.length > 1) this.bySize.update(queued);
+      return true;
+    } catch (error) {
+      this.remove(queued.id);
+      this.failed(queued.id, error);
+      return false;
+    }
   }
-  const found = waiting[low - 1];
-  if (!found || found.pair.ids.length < (mixed ? length / 2 : length)) return undefined;
-  waiting.splice(low - 1, 1);
-  return found;
+
+  private longestOf(request: QueuedRequest): QueueEntry | undefined {
+    this.sort();
+    return this.tokenized.findLast((entry) => entry.request === request);
+  }
+
+  private fill(first: QueueEntry, { budget, padded, sessions }: BatchLimits, deadline: number): QueueEntry[] {
+    const seed = first.request;
+    const length = first.pair.ids.length;
+    const shortest = padded ? length / 2 : length;
+    const most = Math.min(Math.ceil(this.total / sessions), Math.floor(budget / length));
+    const batch = new Set([first]);
+    const add = (fits: (entry: QueueEntry) => boolean) => {
+      for (let i = this.countUpTo(length) - 1; i >= 0 && batch.size < most; i--) {
+        const entry = this.tokenized[i]!;
+        if (entry.pair.ids.length < shortest) break;
+        if (fits(entry)) batch.add(entry);
+      }
+    };
+    // The seed's own pairs first: they are the longest it has, so the nearest below the batch's length.
+    add(({ request }) => request === seed);
+    if (batch.size < most) {
+      this.tokenizeOthers(seed, deadline);
+      add(() => true);
+    }
+    this.start(batch);
+    return [...batch];
+  }
+
+  private start(batch: Set<QueueEntry>): void {
+    this.tokenized = this.tokenized.filter((entry) => !batch.has(entry));
+    this.total -= batch.size;
+    for (const { request } of batch) {
+      request.tokenized--;
+      request.running++;
+      if (request.queued === 0) this.close(request);
+    }
+  }
+
+  /** Takes a request out of the order in which batches start. */
+  private close(request: QueuedRequest): void {
+    this.byAge.delete(request);
+    this.bySize.remove(request);
+  }
+
+  /** Entries of at most so many tokens. */
+  private countUpTo(length: number): number {
+    this.sort();
+    let low = 0;
+    let high = this.tokenized.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.tokenized[middle]!.pair.ids.length <= length) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  private sort(): void {
+    if (this.sorted) return;
+    this.tokenized.sort((a, b) => a.pair.ids.length - b.pair.ids.length || b.request.order - a.request.order);
+    this.sorted = true;
+  }
 }

@@ -1,4 +1,4 @@
-import { RerankError, show } from "../errors.js";
+import { notFiniteError, RerankError, show } from "../errors.js";
 import type { GraphModel } from "../graph/graph-model.js";
 import { smallestGraph } from "../graph/model.js";
 import { makeBatch } from "../runtime/batch.js";
@@ -144,9 +144,8 @@ async function scoreOnce(
   const pair = tokenizer.pair(tokenizer.encode("a"), tokenizer.encode("b"), 16);
   const [logit] = Array.from(await session.run(makeBatch([pair], tokenizer.padId, vocab)));
   if (Number.isFinite(logit)) return;
-  const what = `The model gave ${logit} as the logit of a trial pair; expected a finite number.`;
-  if (device.name !== "cpu") throw new Error(what);
-  throw new RerankError("MODEL_INVALID", `${what} Its weights are damaged: fetch or train the model again.`);
+  const error = notFiniteError(logit!, "of a trial pair");
+  throw device.name === "cpu" ? error : new Error(error.message);
 }
 
 function unavailable(wanted: Device, device: DeviceId, failures: string[], cause: unknown): RerankError {

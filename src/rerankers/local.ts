@@ -6,6 +6,7 @@ import type { DownloadProgress, Reranker, RerankerInfo, RerankerOptions } from "
 import { checkOptions } from "../validate.js";
 import { emitWarning } from "../warn.js";
 import { BaseReranker, type RunOptions } from "./base.js";
+import { type EngineOptions, engineOptions } from "./engine-options.js";
 import { rerankerOptionChecks } from "./option-checks.js";
 
 /** The model of whoever is told nothing else. */
@@ -18,7 +19,7 @@ export const DEFAULT_MODEL = "BAAI/bge-reranker-base";
  * `DEVICE_UNAVAILABLE`, `OPTION_INVALID`
  */
 export async function loadReranker(model?: string, options: RerankerOptions = {}): Promise<Reranker> {
-  const reranker = new LocalReranker(model, options, (name, loading) => new EngineSource(name, loading));
+  const reranker = new LocalReranker(model, options, (name, engine) => new EngineSource(name, engine));
   try {
     await reranker.load();
   } catch (error) {
@@ -46,7 +47,7 @@ export class EngineSource implements EngineLease {
 
   constructor(
     private readonly model: string,
-    private readonly options: RerankerOptions,
+    private readonly options: EngineOptions,
   ) {}
 
   open(onProgress: OnProgress): Promise<EngineClient> {
@@ -66,11 +67,9 @@ export class EngineSource implements EngineLease {
   }
 
   private async load(onProgress: OnProgress): Promise<EngineClient> {
-    const { device = "auto", dtype = "auto", batchTokens, worker = true, workers, ...files } = this.options;
-    const { revision, cacheDir, localFilesOnly, token, endpoint } = files;
-    const where = { revision, cacheDir, localFilesOnly, token, endpoint };
-    const found = await resolveModel(this.model, { ...where, onProgress, signal: this.closing.signal });
-    const client = await EngineClient.start({ files: found, device, dtype, batchTokens, workers }, worker);
+    const { device, dtype, batchTokens, worker, workers, ...where } = this.options;
+    const files = await resolveModel(this.model, { ...where, onProgress, signal: this.closing.signal });
+    const client = await EngineClient.start({ files, device, dtype, batchTokens, workers }, worker);
     client.facts.warnings.forEach(emitWarning);
     this.loaded = client;
     return client;
@@ -86,11 +85,11 @@ export class LocalReranker extends BaseReranker {
   /** The engine that was used last: a shared one goes on without us. */
   #running: EngineClient | undefined;
 
-  /** @param lease makes or finds the engine for a model and its loading options */
+  /** @param lease makes or finds the engine for a model and its options */
   constructor(
     model: string | undefined,
     options: RerankerOptions,
-    lease: (model: string, options: RerankerOptions) => EngineLease,
+    lease: (model: string, options: EngineOptions) => EngineLease,
   ) {
     super();
     const name = model ?? DEFAULT_MODEL;
@@ -105,7 +104,7 @@ export class LocalReranker extends BaseReranker {
       );
     }
     this.#options = { ...options };
-    this.#lease = lease(name, this.#options);
+    this.#lease = lease(name, engineOptions(options));
   }
 
   get info(): RerankerInfo | undefined {
@@ -114,7 +113,7 @@ export class LocalReranker extends BaseReranker {
 
   dispose(): Promise<void> {
     this.#disposed ??= this.#lease.close();
-    this.#running?.endJobs(this, disposedError());
+    this.#running?.endCalls(this, disposedError());
     return this.#disposed;
   }
 
@@ -127,13 +126,8 @@ export class LocalReranker extends BaseReranker {
     signal?.throwIfAborted();
     const maxLength = this.#info!.maxLength!;
     this.#running = engine;
-    return engine.run(request, {
-      owner: this,
-      maxLength,
-      overflow: this.#options.overflow ?? "truncate",
-      signal,
-      onProgress,
-    });
+    const { overflow = "truncate" } = this.#options;
+    return engine.run({ ...request, maxLength, overflow }, { owner: this, signal, onProgress });
   }
 
   protected async open(): Promise<EngineClient> {

@@ -1,4 +1,4 @@
-import { RerankError } from "../errors.js";
+import { notFiniteError } from "../errors.js";
 
 /** The logistic sigmoid, written so that neither branch overflows. */
 export function sigmoid(logit: number): number {
@@ -37,12 +37,7 @@ export function rankScores(
 ): { index: number; score: number }[] {
   const order = Array.from({ length: logits.length }, (_, index) => index);
   for (const index of order) {
-    if (Number.isFinite(logits[index])) continue;
-    throw new RerankError(
-      "MODEL_INVALID",
-      `The model scored document ${index} as ${logits[index]}; expected a finite number. ` +
-        "Its weights are damaged or its number format overflows: check the model files or try dtype fp32.",
-    );
+    if (!Number.isFinite(logits[index])) throw notFiniteError(logits[index]!, `of document ${index}`);
   }
   order.sort((a, b) => relevance[b]! - relevance[a]!); // stable, so ties keep the order of their indexes
   const ranked = order.map((index) => ({ index, score: normalize ? sigmoid(logits[index]!) : logits[index]! }));

@@ -12,12 +12,9 @@ const engines = new Map<string, { source: EngineSource; users: number }>();
  * @throws {RerankError} `OPTION_INVALID` at once; loading errors come from the first use, and the next use tries again.
  */
 export function sharedReranker(model?: string, options: RerankerOptions = {}): Reranker {
-  return new LocalReranker(model, options, (name, loading) => {
-    const { device = "auto", dtype = "auto", batchTokens, worker = true, workers, ...files } = loading;
-    const { revision, cacheDir, localFilesOnly, token, endpoint } = files;
-    const where = [revision, cacheDir, localFilesOnly, token, endpoint];
-    const key = JSON.stringify([name, device, dtype, batchTokens, worker, workers, where]);
-    const entry = engines.get(key) ?? { source: new EngineSource(name, loading), users: 0 };
+  return new LocalReranker(model, options, (name, engine) => {
+    const key = JSON.stringify([name, engine]);
+    const entry = engines.get(key) ?? { source: new EngineSource(name, engine), users: 0 };
     engines.set(key, entry);
     entry.users++;
     return {

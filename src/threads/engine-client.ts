@@ -1,45 +1,39 @@
-import type { ScoreResult as ScorePart } from "../engine/engine.js";
 import type { LoadSpec } from "../engine/loaded-model.js";
 import { disposedError, RerankError } from "../errors.js";
-import type { ScoreRequest, ScoreResult } from "../request.js";
+import type { LocalRequest, ScoreResult } from "../request.js";
 import { disableTelemetry } from "../runtime/telemetry.js";
-import type { Overflow } from "../types.js";
 import { emitWarning } from "../warn.js";
-import { type EngineFacts, type FromEngine, fromPlain, type Port } from "./engine-messages.js";
+import { type EngineFacts, type FromEngine, fromPlain, type Port, requestParts } from "./engine-messages.js";
 import { startThreads } from "./engine-threads.js";
 
-export interface JobOptions {
-  /** Whose job it is, see `endJobs`. */
+export interface CallOptions {
+  /** Whose call it is, see `endCalls`. */
   owner: object;
-  maxLength: number;
-  overflow: Overflow;
+  /** Fires with the error that the call rejects with. */
   signal: AbortSignal | undefined;
   onProgress: ((done: number, total: number) => void) | undefined;
 }
 
-interface Pending {
+interface Call {
   owner: object;
-  scores: Float64Array;
-  spans: [number, number][] | undefined;
-  done: number;
-  progress: JobOptions["onProgress"];
+  /** Passages. */
+  size: number;
+  onProgress: CallOptions["onProgress"];
   resolve: (result: ScoreResult) => void;
   reject: (error: unknown) => void;
 }
 
-/** Characters of passages in one message: copying more at once would hold the caller's event loop. */
-const MESSAGE_CHARACTERS = 1 << 18;
-
 /** Passages that may wait in one engine; a caller that has more must wait for some to finish. */
-const MAX_WAITING = 1_000_000;
+const MOST_PASSAGES = 1_000_000;
 
 /** The caller's side of an engine that runs in a worker thread, or inline with `worker: false`. */
 export class EngineClient {
   /** What runs, once `start` has resolved. */
   facts!: EngineFacts;
   private port!: Port;
-  private readonly pending = new Map<number, Pending>();
-  private waiting = 0;
+  /** Calls that have no answer yet, by id. */
+  private readonly calls = new Map<number, Call>();
+  private passages = 0;
   private nextId = 0;
   private ended: Error | undefined;
   private settleStart!: { resolve: () => void; reject: (error: unknown) => void };
@@ -77,41 +71,30 @@ export class EngineClient {
     return this.ended === undefined;
   }
 
-  run(job: ScoreRequest, { owner, maxLength, overflow, signal, onProgress }: JobOptions): Promise<ScoreResult> {
-    const total = job.passages.length;
+  run(request: LocalRequest, { owner, signal, onProgress }: CallOptions): Promise<ScoreResult> {
+    const size = request.passages.length;
     if (this.ended) return Promise.reject(this.ended);
-    if (this.waiting + total > MAX_WAITING) return Promise.reject(queueFull(this.waiting, total));
+    if (this.passages + size > MOST_PASSAGES) return Promise.reject(queueFull(this.passages, size));
     const id = this.nextId++;
     return new Promise<ScoreResult>((resolve, reject) => {
       const abort = () => this.drop(id, signal!.reason);
       signal?.addEventListener("abort", abort, { once: true });
-      const unlisten = () => signal?.removeEventListener("abort", abort);
-      this.pending.set(id, {
-        owner,
-        scores: new Float64Array(total),
-        spans: undefined,
-        done: 0,
-        progress: onProgress,
-        resolve: (result) => {
-          unlisten();
-          resolve(result);
-        },
-        reject: (error) => {
-          unlisten();
-          reject(error);
-        },
-      });
-      this.waiting += total;
-      this.port.hold(true);
-      const { queries, queryOf } = job;
-      this.port.send({ type: "begin", request: { id, queries, queryOf, maxLength, overflow } });
-      void this.sendPassages(id, job.passages);
+      const settled =
+        <T>(settle: (value: T) => void) =>
+        (value: T) => {
+          signal?.removeEventListener("abort", abort);
+          settle(value);
+        };
+      if (this.calls.size === 0) this.port.hold(true);
+      this.calls.set(id, { owner, size, onProgress, resolve: settled(resolve), reject: settled(reject) });
+      this.passages += size;
+      void this.send(id, request);
     });
   }
 
-  /** Rejects an owner's jobs with `error` and takes what is left of them out of the queue. */
-  endJobs(owner: object, error: Error): void {
-    for (const [id, job] of this.pending) if (job.owner === owner) this.drop(id, error);
+  /** Rejects an owner's calls with `error` and takes what is left of them out of the queue. */
+  endCalls(owner: object, error: Error): void {
+    for (const [id, call] of this.calls) if (call.owner === owner) this.drop(id, error);
   }
 
   /** Lets the batch that is running finish, rejects the rest with `DISPOSED` and frees what the engine holds. */
@@ -128,15 +111,12 @@ export class EngineClient {
     await this.port.close();
   }
 
-  private async sendPassages(id: number, passages: readonly string[]): Promise<void> {
-    for (let next = 0; next < passages.length && this.pending.has(id); ) {
-      const start = next;
-      for (let size = 0; next < passages.length && size < MESSAGE_CHARACTERS; next++)
-        size += passages[next]!.length + 1;
-      this.port.send({ type: "passages", id, passages: passages.slice(start, next) });
-      if (next < passages.length) await new Promise((resume) => setImmediate(resume));
+  private async send(id: number, request: LocalRequest): Promise<void> {
+    for (const { part, last } of requestParts(request)) {
+      if (!this.calls.has(id)) return;
+      this.port.send({ type: "request", id, part, last });
+      if (!last) await new Promise((resume) => setImmediate(resume));
     }
-    if (this.pending.has(id)) this.port.send({ type: "end", id });
   }
 
   private async openInline(spec: LoadSpec): Promise<Port> {
@@ -155,8 +135,13 @@ export class EngineClient {
         return this.settleStart.resolve();
       case "unloadable":
         return this.settleStart.reject(fromPlain(message.error));
-      case "result":
-        return this.take(message.result);
+      case "progress":
+        return void this.progress(message.id, message.scored);
+      case "result": {
+        const { id, result } = message;
+        if (this.progress(id, result.scores.length)) this.settle(id)?.resolve(result);
+        return;
+      }
       case "failure":
         return this.settle(message.id)?.reject(fromPlain(message.error));
       case "warning":
@@ -166,23 +151,16 @@ export class EngineClient {
     }
   }
 
-  private take({ id, indices, logits, spans, stats }: ScorePart): void {
-    const job = this.pending.get(id);
-    if (!job) return;
-    if (spans) job.spans ??= [];
-    indices.forEach((index, i) => {
-      job.scores[index] = logits[i]!;
-      if (spans) job.spans![index] = spans[i]!;
-    });
-    job.done += indices.length;
-    const total = job.scores.length;
+  /** Tells the caller how far its call has come; it fails with what the caller's function throws. */
+  private progress(id: number, scored: number): boolean {
+    const call = this.calls.get(id);
     try {
-      job.progress?.(job.done, total);
+      call?.onProgress?.(scored, call.size);
+      return true;
     } catch (error) {
-      return this.drop(id, error);
+      this.drop(id, error);
+      return false;
     }
-    const { scores, spans: windows } = job;
-    if (stats) this.settle(id)?.resolve({ scores, kind: "logit", spans: windows, stats });
   }
 
   private drop(id: number, error: unknown): void {
@@ -190,14 +168,14 @@ export class EngineClient {
     this.settle(id)?.reject(error);
   }
 
-  /** Takes a job off the books; its caller is answered by whoever asked. */
-  private settle(id: number): Pending | undefined {
-    const job = this.pending.get(id);
-    if (!job) return undefined;
-    this.pending.delete(id);
-    this.waiting -= job.scores.length;
-    if (this.pending.size === 0) this.port.hold(false);
-    return job;
+  /** Takes a call off the books; its caller is answered by whoever asked. */
+  private settle(id: number): Call | undefined {
+    const call = this.calls.get(id);
+    if (!call) return undefined;
+    this.calls.delete(id);
+    this.passages -= call.size;
+    if (this.calls.size === 0) this.port.hold(false);
+    return call;
   }
 
   private died(cause: unknown): void {
@@ -210,13 +188,13 @@ export class EngineClient {
 
   private end(error: Error): void {
     this.ended ??= error;
-    for (const id of [...this.pending.keys()]) this.settle(id)?.reject(error);
+    for (const id of [...this.calls.keys()]) this.settle(id)?.reject(error);
   }
 }
 
 function queueFull(waiting: number, more: number): RerankError {
   return new RerankError(
     "OVERLOADED",
-    `The queue is full: ${waiting} passages are waiting and ${more} more would exceed ${MAX_WAITING}. Wait for earlier calls to finish, or send fewer passages.`,
+    `The queue is full: ${waiting} passages are waiting and ${more} more would exceed ${MOST_PASSAGES}. Wait for earlier calls to finish, or send fewer passages.`,
   );
 }

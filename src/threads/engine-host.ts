@@ -1,7 +1,8 @@
-import { Engine, type ScoreRequest } from "../engine/engine.js";
+import { Engine } from "../engine/engine.js";
 import { loadModel } from "../engine/load.js";
 import type { LoadSpec, Sessions } from "../engine/loaded-model.js";
-import { type FromEngine, plainError, type ToEngine } from "./engine-messages.js";
+import type { LocalRequest } from "../request.js";
+import { type FromEngine, joinParts, plainError, type ToEngine } from "./engine-messages.js";
 
 /**
  * An engine behind messages, the same in a worker thread and inline. Loads at once and answers `ready` or `unloadable`.
@@ -13,23 +14,19 @@ export function serveEngine(
   send: (message: FromEngine) => void,
   sessions: Sessions,
 ): (message: ToEngine) => void {
-  const arriving = new Map<number, ScoreRequest>();
+  const arriving = new Map<number, LocalRequest[]>();
   const engine = start(spec, send, sessions);
   const deliver = async (message: ToEngine): Promise<void> => {
     const running = await engine;
     if (!running) return;
     switch (message.type) {
-      case "begin":
-        arriving.set(message.request.id, { ...message.request, passages: [] });
-        return;
-      case "passages":
-        for (const passage of message.passages) arriving.get(message.id)?.passages.push(passage);
-        return;
-      case "end": {
-        const request = arriving.get(message.id);
-        arriving.delete(message.id);
-        if (request) running.submit(request);
-        return;
+      case "request": {
+        const { id, part, last } = message;
+        const parts = arriving.get(id) ?? [];
+        parts.push(part);
+        if (!last) return void arriving.set(id, parts);
+        arriving.delete(id);
+        return running.submit(id, joinParts(parts));
       }
       case "abort":
         arriving.delete(message.id);
@@ -52,7 +49,8 @@ async function start(
     const { info, limit, warnings, tokenizer } = model;
     send({ type: "ready", facts: { info, least: tokenizer.specialTokensPerPair, limit, warnings } });
     return new Engine(model, {
-      result: (result) => send({ type: "result", result }),
+      progress: (id, scored) => send({ type: "progress", id, scored }),
+      result: (id, result) => send({ type: "result", id, result }),
       failure: (id, error) => send({ type: "failure", id, error: plainError(error) }),
       warning: (message) => send({ type: "warning", message }),
     });

@@ -3,12 +3,12 @@ import type { LoadSpec } from "../engine/loaded-model.js";
 import type { FromEngine, Port, ToEngine } from "./engine-messages.js";
 import type { WorkerData } from "./engine-worker.js";
 import { Thread } from "./thread.js";
-import { lend } from "./thread-pool.js";
+import { acquireThread } from "./thread-pool.js";
 
 /**
  * An engine in threads of its own: one that tokenizes and fills batches, and one for every session. All are started from
- * here and talk to each other directly. When the engine's ends, the ports of the others close and they are free again as
- * soon as they are out of native code; when one of theirs ends, the engine's follows.
+ * here and talk to each other directly. When the engine's ends, the ports of the others close, and they are idle as soon
+ * as they are out of native code; when one of theirs ends, the engine's follows.
  * @param receive takes what the engine says
  * @param died called whenever one has ended, asked or not; with the error that ended the first, if any
  */
@@ -17,23 +17,22 @@ export function startThreads(
   receive: (message: FromEngine) => void,
   died: (cause: unknown) => void,
 ): Port {
-  const returned: Promise<void>[] = [];
+  const released: Promise<void>[] = [];
   let failure: unknown;
-  const borrow = (): MessagePort => {
-    const lost = (cause: unknown) => {
+  const sessionPort = (): MessagePort => {
+    const acquired = acquireThread((cause) => {
       failure ??= cause;
       engine.postMessage({ type: "lost" } satisfies ToEngine);
       died(failure);
-    };
-    const loan = lend(lost);
-    returned.push(loan.returned);
-    return loan.port;
+    });
+    released.push(acquired.released);
+    return acquired.port;
   };
-  const session = borrow();
+  const session = sessionPort();
   const engine = new Thread("./engine-worker.js", { spec, session } satisfies WorkerData, [session]);
   engine.on("message", (message: FromEngine) => {
     if (message.type !== "grow") return receive(message);
-    const port = borrow();
+    const port = sessionPort();
     engine.postMessage({ type: "session", port } satisfies ToEngine, [port]);
   });
   engine.on("error", (error) => {
@@ -47,7 +46,7 @@ export function startThreads(
       // The sessions' threads do not keep the process alive by themselves.
       const alive = setInterval(() => {}, 1000);
       await engine.terminate();
-      await Promise.all(returned);
+      await Promise.all(released);
       clearInterval(alive);
     },
   };

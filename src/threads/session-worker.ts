@@ -63,6 +63,6 @@ function serve(port: MessagePort): void {
     closed = true;
     await last;
     await session?.release();
-    parent.postMessage("free");
+    parent.postMessage("idle");
   });
 }

@@ -1,27 +1,27 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { Thread } from "./thread.js";
 
-/** How long a thread without a session is kept. Milliseconds. */
+/** How long an idle thread is kept. Milliseconds. */
 const KEEP_MS = 10_000;
 
-/** A thread's work for one engine. */
-interface Loan {
+/** A thread at the service of one engine. */
+interface AcquiredThread {
   /** For the engine, which closes it when it needs no more sessions. */
   port: MessagePort;
-  /** Resolves when the thread is done with it, or has ended. */
-  returned: Promise<void>;
+  /** Resolves when the thread is idle again, or has ended. */
+  released: Promise<void>;
 }
 
-const parked = new Set<SessionThread>();
+/** Those that an engine may get: idle now, or later. */
+const pool = new Set<SessionThread>();
 
 /**
- * Lends a thread that has nothing to do, or a new one.
- * @param lost called when the thread ends before it is returned, with the error that ended it, if any
+ * Takes an idle thread, or a new one.
+ * @param lost called when the thread ends before it is released, with the error that ended it, if any
  */
-export function lend(lost: (cause: unknown) => void): Loan {
-  const [thread = new SessionThread()] = parked;
-  parked.delete(thread);
-  return thread.lend(lost);
+export function acquireThread(lost: (cause: unknown) => void): AcquiredThread {
+  const thread = [...pool].find(({ idle }) => idle) ?? new SessionThread();
+  return thread.acquire(lost);
 }
 
 /**
@@ -29,47 +29,47 @@ export function lend(lost: (cause: unknown) => void): Loan {
  * for the thread: were every engine to start threads of its own, such heaps would add up.
  */
 export class SessionThread extends Thread {
-  private loan: { lost: (cause: unknown) => void; end: () => void } | undefined;
+  private user: { lost: (cause: unknown) => void; released: () => void } | undefined;
   private failure: unknown;
   private expiry: NodeJS.Timeout | undefined;
 
   constructor() {
     super("./session-worker.js");
+    pool.add(this);
     // Its one message: the engine has closed its port and the session is freed.
-    this.on("message", () => this.park());
+    this.on("message", () => this.release());
     this.on("error", (error) => {
       this.failure = error;
     });
     this.once("exit", () => {
       clearTimeout(this.expiry);
-      parked.delete(this);
-      this.loan?.lost(this.failure);
-      this.loan?.end();
+      pool.delete(this);
+      this.user?.lost(this.failure);
+      this.user?.released();
     });
     // After all else, since listening for messages makes it keep the process alive.
     this.unref();
   }
 
   get idle(): boolean {
-    return this.loan === undefined;
+    return this.user === undefined;
   }
 
-  lend(lost: (cause: unknown) => void): Loan {
+  acquire(lost: (cause: unknown) => void): AcquiredThread {
     clearTimeout(this.expiry);
     const { port1: port, port2 } = new MessageChannel();
     this.postMessage(port2, [port2]);
-    const returned = new Promise<void>((end) => {
-      this.loan = { lost, end };
+    const released = new Promise<void>((resolve) => {
+      this.user = { lost, released: resolve };
     });
-    return { port, returned };
+    return { port, released };
   }
 
-  private park(): void {
-    this.loan?.end();
-    this.loan = undefined;
-    parked.add(this);
+  private release(): void {
+    this.user?.released();
+    this.user = undefined;
     this.expiry = setTimeout(() => {
-      parked.delete(this);
+      pool.delete(this);
       void this.terminate();
     }, KEEP_MS).unref();
   }

@@ -103,7 +103,7 @@ describe("workers", () => {
     assert.equal((await loadWith({})).model.workers, Math.min(4, cores));
     const { model, opened, another } = await loadWith({ workers: 3 });
     await another();
-    assert.deepEqual([model.workers, model.wide], [3, true]);
+    assert.deepEqual([model.workers, model.allCores], [3, true]);
     assert.deepEqual(opened.at(-1), ["cpu:0", Math.max(1, Math.floor(cores / 3))]);
     const budgets = [{ workers: cores }, { workers: 1 }, { workers: 1, batchTokens: 7 }].map(loadWith);
     const tokens = (await Promise.all(budgets)).map(({ model }) => model.batchTokens);
@@ -114,7 +114,7 @@ describe("workers", () => {
     const { model, opened, another } = await loadWith({ device: "cuda:1", workers: 3 });
     await another();
     await another();
-    assert.deepEqual([model.workers, model.wide], [3, false]);
+    assert.deepEqual([model.workers, model.allCores], [3, false]);
     const devices = opened.map(([device]) => device);
     assert.deepEqual(devices, ["cuda:1", "cuda:1", "cuda:2", "cuda:3"], "the first is tried with a small graph");
     assert.equal((await loadWith({ device: "cuda" })).model.workers, 1);

@@ -62,32 +62,32 @@ describe("An engine with several sessions", () => {
     assert.match(run.warnings[0]!, /start another session: no thread left/);
   });
 
-  it("leaves the wide one to lone pairs once the others are there", async () => {
-    const { run, sessions } = start(2, { wide: true });
+  it("leaves the one on all cores to lone pairs once the others are there", async () => {
+    const { run, sessions } = start(2, { allCores: true });
     await run.submit(1, ["q"], passages(60));
     assert.equal(sessions.length, 3);
-    const wide = sessions[0]!.batches.length;
+    const before = sessions[0]!.batches.length;
     await run.submit(2, ["q"], passages(30));
-    assert.equal(sessions[0]!.batches.length, wide);
+    assert.equal(sessions[0]!.batches.length, before);
     await new Promise((resume) => setImmediate(resume));
     await run.submit(3, ["q"], passages(1));
-    assert.equal(sessions[0]!.batches.length, wide + 1);
+    assert.equal(sessions[0]!.batches.length, before + 1);
   });
 
   it("replaces a draft after some work, while the others go on", async () => {
-    const settled = slowSession();
-    const { run, sessions } = start(2, { settle: async () => settled });
+    const upgraded = slowSession();
+    const { run, sessions } = start(2, { upgrade: async () => upgraded });
     await run.submit(1, ["q"], passages(100));
     await run.submit(2, ["q"], passages(10));
     assert.equal(run.logits.get(1)!.length, 100);
-    assert.ok(settled.batches.length > 5 && sessions[1]!.batches.length > 5);
+    assert.ok(upgraded.batches.length > 5 && sessions[1]!.batches.length > 5);
     const draft = sessions[0]!.batches.length;
     await run.submit(3, ["q"], passages(10));
     assert.equal(sessions[0]!.batches.length, draft, "the draft is out of use");
   });
 
   it("stays with the draft when it cannot be replaced, and says so", async () => {
-    const { run, sessions } = start(1, { settle: () => Promise.reject(new Error("disk full")) });
+    const { run, sessions } = start(1, { upgrade: () => Promise.reject(new Error("disk full")) });
     await run.submit(1, ["q"], passages(20));
     await run.submit(2, ["q"], passages(20));
     assert.equal(sessions[0]!.batches.length, 40);

@@ -71,7 +71,7 @@ describe("rankScores", () => {
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
       assert.throws(() => rankScores([1, bad, 2]), {
         code: "MODEL_INVALID",
-        message: /document 1 as (NaN|-?Infinity)/,
+        message: /(NaN|-?Infinity) as the score of document 1/,
       });
     }
   });

@@ -158,11 +158,11 @@ describe("packed weights in the cache", () => {
       );
       const isPacked = () => readdirSync(folder).some((name) => name.endsWith(".weights"));
       assert.equal(isPacked(), false);
-      const settled = await model.settle!(assert.fail);
+      const upgraded = await model.upgrade!(assert.fail);
       assert.equal(isPacked(), true);
       const logits = await Promise.all(
-        [model.session, settled].map((session) =>
-          logitsOf({ ...model, session, settle: undefined, workers: 1 }, dtype),
+        [model.session, upgraded].map((session) =>
+          logitsOf({ ...model, session, upgrade: undefined, workers: 1 }, dtype),
         ),
       );
       for (const [i, logit] of logits[0]!.entries()) assert.ok(Math.abs(logit - logits[1]![i]!) <= tolerance);

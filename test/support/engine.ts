@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { Engine, type ScoreRequest, type ScoreResult } from "../../src/engine/engine.js";
+import { Engine } from "../../src/engine/engine.js";
 import type { LoadedModel } from "../../src/engine/loaded-model.js";
 import { resolveModel } from "../../src/engine/resolve-model.js";
 import { readNetwork } from "../../src/graph/architectures/list.js";
 import { type Checkpoint, openCheckpoint } from "../../src/graph/checkpoint.js";
 import type { GraphModel } from "../../src/graph/graph-model.js";
 import { fp32Graph } from "../../src/graph/model.js";
+import type { LocalRequest, ScoreResult, Span } from "../../src/request.js";
 import type { Batch } from "../../src/runtime/batch.js";
 import { createSession, type Session } from "../../src/runtime/session.js";
 import { PairTokenizer } from "../../src/tokenizer/tokenizer.js";
@@ -75,58 +76,45 @@ export function loadedModel(parts: Partial<LoadedModel> & Pick<LoadedModel, "ses
     dtype: "fp32",
     maxLength: 512,
   };
-  return { info, limit: 512, batchTokens: 1024, padded: true, workers: 1, wide: false, warnings: [], ...parts };
+  return { info, limit: 512, batchTokens: 1024, padded: true, workers: 1, allCores: false, warnings: [], ...parts };
 }
 
 /** Runs requests through an engine and collects what comes out, by request. */
 export class EngineRun {
   readonly engine: Engine;
-  /** All results and failures, in order. */
-  readonly log: { id: number; indices: number[] | "failed" }[] = [];
+  /** All that has been heard of requests, in order: how many of a request's passages have scores, or its failure. */
+  readonly log: { id: number; scored: number | "failed" }[] = [];
   readonly logits = new Map<number, number[]>();
   readonly stats = new Map<number, ScoreStats>();
-  readonly spans = new Map<number, ([number, number] | undefined)[]>();
+  readonly spans = new Map<number, readonly Span[] | undefined>();
   readonly warnings: string[] = [];
   readonly failures = new Map<number, unknown>();
-  readonly #waiting = new Map<number, { left: number; done: () => void }>();
+  readonly #answered = new Map<number, () => void>();
 
   constructor(model: LoadedModel) {
     this.engine = new Engine(model, {
-      result: (result) => this.#take(result),
+      progress: (id, scored) => this.log.push({ id, scored }),
+      result: (id, { scores, spans, stats }: ScoreResult) => {
+        this.logits.set(id, Array.from(scores));
+        this.spans.set(id, spans);
+        this.stats.set(id, stats);
+        this.log.push({ id, scored: scores.length });
+        this.#answered.get(id)!();
+      },
       failure: (id, error) => {
         this.failures.set(id, error);
-        this.log.push({ id, indices: "failed" });
-        this.#finish(id);
+        this.log.push({ id, scored: "failed" });
+        this.#answered.get(id)!();
       },
       warning: (message) => this.warnings.push(message),
     });
   }
 
   /** Resolves when the request has been answered, by scores or by a failure. */
-  submit(id: number, queries: string[], passages: string[], more: Partial<ScoreRequest> = {}): Promise<void> {
-    this.logits.set(id, []);
-    this.spans.set(id, []);
+  submit(id: number, queries: string[], passages: string[], more: Partial<LocalRequest> = {}): Promise<void> {
     return new Promise((done) => {
-      this.#waiting.set(id, { left: passages.length, done });
-      this.engine.submit({ id, queries, passages, queryOf: undefined, maxLength: 512, overflow: "truncate", ...more });
+      this.#answered.set(id, done);
+      this.engine.submit(id, { queries, passages, maxLength: 512, overflow: "truncate", ...more });
     });
-  }
-
-  #take({ id, indices, logits, spans, stats }: ScoreResult): void {
-    if (stats) this.stats.set(id, stats);
-    this.log.push({ id, indices });
-    for (const [place, index] of indices.entries()) {
-      if (this.logits.get(id)![index] !== undefined) throw new Error(`passage ${index} of ${id} was answered twice`);
-      this.logits.get(id)![index] = logits[place]!;
-      this.spans.get(id)![index] = spans?.[place];
-    }
-    const waiting = this.#waiting.get(id);
-    if (waiting) waiting.left -= indices.length;
-    if (waiting?.left === 0) this.#finish(id);
-  }
-
-  #finish(id: number): void {
-    this.#waiting.get(id)?.done();
-    this.#waiting.delete(id);
   }
 }

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import type { GraphModel } from "../../src/graph/graph-model.js";
 import { makeBatch } from "../../src/runtime/batch.js";
 import { sessionThread } from "../../src/threads/session-client.js";
-import { lend } from "../../src/threads/thread-pool.js";
+import { acquireThread } from "../../src/threads/thread-pool.js";
 import { useOwnCache } from "../support/checkpoint.js";
 import { openGraph, openTokenizer } from "../support/engine.js";
 import { fixture } from "../support/paths.js";
@@ -17,7 +17,7 @@ describe("a session in a thread of its own", () => {
     const pair = tokenizer.pair(tokenizer.encode("server"), tokenizer.encode("error"), 64);
     const batch = () => makeBatch([pair], tokenizer.padId);
     const model = await openGraph(fixture("models/bert"), false);
-    const { port, returned } = lend((cause) => assert.fail(String(cause)));
+    const { port, released } = acquireThread((cause) => assert.fail(String(cause)));
     const open = sessionThread(port);
     const first = await open(model, CPU, { draft: true });
     const [logit] = Array.from(await first.run(batch()));
@@ -29,7 +29,7 @@ describe("a session in a thread of its own", () => {
     await second.release();
     const alive = setInterval(() => {}, 1000); // the thread does not keep a process so
     port.close();
-    await returned;
+    await released;
     clearInterval(alive);
   });
 });

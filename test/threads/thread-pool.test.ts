@@ -33,12 +33,15 @@ describe("the threads of sessions", () => {
     assert.equal((await reranker.score("server", ["error"])).length, 1);
   });
 
-  it("end when they are not needed for a while", { timeout: 60_000 }, async () => {
+  it("end when they are not needed for a while", async (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
     await (await load()).dispose();
     const left = sessionThreads().filter(({ threadId }) => threadId !== -1);
     assert.ok(left.length > 0);
     const waiting = setInterval(() => {}, 1000); // they do not keep a process alive
-    await Promise.all(left.map((thread) => once(thread, "exit")));
+    const ended = Promise.all(left.map((thread) => once(thread, "exit")));
+    t.mock.timers.tick(10_000);
+    await ended;
     clearInterval(waiting);
     await using reranker = await load();
     assert.equal((await reranker.score("server", ["error"])).length, 1);

@@ -3,7 +3,7 @@ import type { ScoreStats } from "../types.js";
 /** Counts and times what one request takes. */
 export class RequestMeter {
   tokens = 0;
-  truncated = 0;
+  private truncated = 0;
   private readonly arrived = performance.now();
   private tokenizeMs = 0;
   /** Of the time before its first batch. */
@@ -15,7 +15,8 @@ export class RequestMeter {
 
   constructor(private readonly pairs: number) {}
 
-  tokenized(milliseconds: number): void {
+  tokenized(milliseconds: number, truncated: boolean): void {
+    if (truncated) this.truncated++;
     this.tokenizeMs += milliseconds;
     if (this.firstBatch === undefined) this.tokenizedFirstMs += milliseconds;
   }

@@ -4,8 +4,9 @@ import { remoteReranker } from "../remote/reranker.js";
 import { DEFAULT_MODEL } from "../rerankers/local.js";
 import { rerankerOptionChecks } from "../rerankers/option-checks.js";
 import { sharedReranker } from "../rerankers/shared.js";
-import type { RankOptions, Reranker, RerankerOptions } from "../types.js";
-import { checkOptions, isText, type OptionCheck, rankOptionChecks } from "../validate.js";
+import type { Reranker, RerankerOptions } from "../types.js";
+import { checkOptions, isText, type OptionCheck } from "../validate.js";
+import { type RankingOptions, rankingOptionChecks } from "./ranking.js";
 
 /** A model that runs here. */
 export interface LocalSource extends RerankerOptions {
@@ -30,12 +31,6 @@ export interface GivenSource {
 /** Where an adapter's scores come from: exactly one of a local model, an engine by URL and a reranker. */
 export type RerankerSource = LocalSource | RemoteSource | GivenSource;
 
-/** How every adapter ranks. */
-export interface AdapterRankOptions extends Pick<RankOptions, "scoreThreshold"> {
-  /** Scores in (0, 1); `false` gives raw logits. @default true */
-  normalize?: boolean;
-}
-
 /** An adapter's reranker, made from its options. */
 export interface AdapterReranker {
   reranker: Reranker;
@@ -52,8 +47,6 @@ const isReranker: OptionCheck = (value) =>
 
 type Checks = Readonly<Record<string, OptionCheck>>;
 
-const rankChecks: Checks = { scoreThreshold: rankOptionChecks.scoreThreshold, normalize: rankOptionChecks.normalize };
-
 const sourceChecks: Record<"model" | "url" | "reranker", Checks> = {
   model: { model: isText, ...rerankerOptionChecks },
   url: remoteOptionChecks,
@@ -69,11 +62,11 @@ const sourceChecks: Record<"model" | "url" | "reranker", Checks> = {
  */
 export function makeReranker(
   owner: string,
-  options: RerankerSource & AdapterRankOptions,
+  options: RerankerSource & RankingOptions,
   ownChecks: Checks = {},
 ): AdapterReranker {
   const source = options?.reranker !== undefined ? "reranker" : options?.url !== undefined ? "url" : "model";
-  const checks = { ...rankChecks, ...ownChecks, ...sourceChecks[source] };
+  const checks = { ...rankingOptionChecks, ...ownChecks, ...sourceChecks[source] };
   for (const [name, value] of Object.entries(options ?? {})) {
     const elsewhere = Object.values(sourceChecks).some((known) => Object.hasOwn(known, name));
     if (value === undefined || !elsewhere || Object.hasOwn(checks, name)) continue;

@@ -23,7 +23,7 @@ export const commands: readonly Command[] = [
 ];
 
 /** Exit codes: 0 done, 1 an error, 2 a command line that is not understood, 130 stopped by Ctrl-C (as shells show it). */
-export const EXIT = { done: 0, error: 1, usage: 2, interrupted: 130 } as const;
+const EXIT = { done: 0, error: 1, usage: 2, interrupted: 130 } as const;
 
 /**
  * Runs one command line. Never throws and never ends the process: data goes to stdout, everything else to stderr, and

@@ -22,7 +22,6 @@ export interface Paint {
   dim(text: string): string;
   red(text: string): string;
   green(text: string): string;
-  yellow(text: string): string;
   cyan(text: string): string;
 }
 
@@ -35,7 +34,6 @@ export function paint(output: Output, env: Io["env"]): Paint {
     dim: colour(2, 22),
     red: colour(31, 39),
     green: colour(32, 39),
-    yellow: colour(33, 39),
     cyan: colour(36, 39),
   };
 }

@@ -79,7 +79,7 @@ describe("bgeReranker in the AI SDK's rerank", () => {
     assert.deepEqual((await model.doRerank({ documents, query: QUERY })).warnings, []);
     const { warnings } = await model.doRerank({ documents, query: QUERY, headers: { "x-a": "b" } });
     assert.deepEqual(
-      warnings.map(({ type, feature }) => [type, feature]),
+      warnings.map((warning) => [warning.type, "feature" in warning && warning.feature]),
       [["unsupported", "headers"]],
     );
   });

@@ -4,8 +4,6 @@ import { ContextualCompressionRetriever } from "@langchain/classic/retrievers/co
 import { MultiQueryRetriever } from "@langchain/classic/retrievers/multi_query";
 import { ParentDocumentRetriever } from "@langchain/classic/retrievers/parent_document";
 import { MemoryVectorStore } from "@langchain/classic/vectorstores/memory";
-// Lets a runnable's config reach what it calls; LangGraph imports it too.
-import "@langchain/core/context";
 import { Document } from "@langchain/core/documents";
 import { Embeddings } from "@langchain/core/embeddings";
 import { StringOutputParser } from "@langchain/core/output_parsers";

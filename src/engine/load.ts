@@ -68,12 +68,12 @@ export async function loadModel(
 
 function checkpointSource(
   shards: readonly string[],
-  { config }: ModelFiles,
+  { model, config }: ModelFiles,
   tokenizer: PairTokenizer,
   warn: Warn,
 ): GraphSource {
   const network = readNetwork(config);
-  const checkpoint = openCheckpoint(shards, network, warn);
+  const checkpoint = openCheckpoint({ model, files: shards, network }, warn);
   const limit = network.maxLength;
   const observe = async () => {
     const session = await createSession(calibrationGraph(checkpoint), { name: "cpu", index: 0 }, { warn });

@@ -1,5 +1,6 @@
 import { realpathSync } from "node:fs";
-import { type Derived, derive, type Producer, sourceKey } from "../cache/derived.js";
+import { type Derived, derive, type Producer } from "../cache/derived.js";
+import { sourceKey } from "../cache/file-identity.js";
 import { toFloat32 } from "../model/floats.js";
 import type { TensorRef } from "../model/safetensors.js";
 import { checkFinite, openWeights, readTensor } from "../model/weights.js";
@@ -8,6 +9,8 @@ import type { Network } from "./architectures/architecture.js";
 
 /** A checkpoint whose tensors are all there, of the right shape, finite, and float32: what every graph is made from. */
 export interface Checkpoint {
+  /** The model, as it was named. */
+  model: string;
   network: Network;
   weights: Map<string, TensorRef>;
   /** The same tensors as the checkpoint has them, in F32, F16 or BF16. */
@@ -24,29 +27,34 @@ export interface Checkpoint {
  * Opens a checkpoint. F32 tensors stay where they lie, in the safetensors file; F16 and BF16 tensors are converted once
  * into our cache. That all weights are finite is checked once, and remembered there.
  */
-export function openCheckpoint(files: readonly string[], network: Network, warn: Warn): Checkpoint {
+export function openCheckpoint(
+  { model, files, network }: { model: string; files: readonly string[]; network: Network },
+  warn: Warn,
+): Checkpoint {
   const shards = files.map((file) => realpathSync(file));
   const weights = openWeights(shards, network);
   const checked: Producer = (write) => {
     checkFinite(weights);
     write(Buffer.from("finite\n"));
   };
-  const cached = "path" in derive(`${sourceKey(shards, "finite", 1)}.checked`, 7, checked, warn);
+  const name = `${sourceKey(shards, "finite", 1)}.checked`;
+  const cached = "path" in derive({ name, model }, 7, checked, warn);
   const memory = new Map<string, Uint8Array>();
-  const checkpoint = { network, weights, original: new Map(weights), shards, memory, cached };
-  widen(checkpoint, warn);
+  const checkpoint = { model, network, weights, original: new Map(weights), shards, memory, cached };
+  toFloats(checkpoint, warn);
   return checkpoint;
 }
 
 /** Moves every tensor that is not float32 into a derived file; `weights` then point there. */
-function widen({ weights, shards, memory }: Checkpoint, warn: Warn): void {
+function toFloats({ model, weights, shards, memory }: Checkpoint, warn: Warn): void {
   const narrow = [...weights].filter(([, tensor]) => tensor.dtype !== "F32");
   if (narrow.length === 0) return;
   const size = narrow.reduce((sum, [, tensor]) => sum + tensor.length * 2, 0);
   const produce: Producer = (write) => {
     for (const [, tensor] of narrow) for (const chunk of readTensor(tensor)) write(toFloat32(chunk, tensor.dtype));
   };
-  const file = placeDerived(derive(`${sourceKey(shards, "float32", 1)}.f32`, size, produce, warn), "float32", memory);
+  const name = `${sourceKey(shards, "float32", 1)}.f32`;
+  const file = placeDerived(derive({ name, model }, size, produce, warn), "float32", memory);
   let offset = 0;
   for (const [name, { shape, length }] of narrow) {
     weights.set(name, { file, dtype: "F32", shape, offset, length: length * 2 });

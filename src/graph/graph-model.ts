@@ -16,6 +16,9 @@ export interface GraphPart {
   memory?: readonly { path: string; data: Uint8Array }[];
   /** Compute threads, where it wants other than the machine's own number. */
   threads?: number;
-  /** For graphs that are worth it: the key under which the CPU's packed weights are kept, and how many bytes there are. */
-  prepacked?: { key: string; bytes: number };
+  /**
+   * For graphs that are worth it: the key under which the CPU's packed weights are kept, the model that they are made
+   * for, and how many bytes there are.
+   */
+  prepacked?: { key: string; model: string; bytes: number };
 }

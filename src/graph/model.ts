@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
-import { type Derived, derive, findDerived, type Producer, sourceKey, storeDerived } from "../cache/derived.js";
+import { type Derived, derive, findDerived, type Producer, storeDerived } from "../cache/derived.js";
+import { sourceKey } from "../cache/file-identity.js";
 import { toFloat16, toFloat32 } from "../model/floats.js";
 import type { TensorRef } from "../model/safetensors.js";
 import { readTensor } from "../model/weights.js";
@@ -23,7 +24,7 @@ export function fp32Graph(checkpoint: Checkpoint, padded: boolean): GraphModel {
  * layers and attention products run in float16, everything that could overflow there in float32.
  */
 export function fp16Graph(checkpoint: Checkpoint, warn: Warn): GraphModel {
-  const { original, shards, memory } = checkpoint;
+  const { model, original, shards, memory } = checkpoint;
   const halves = new Map([...original].filter(([, tensor]) => tensor.dtype === "F16"));
   const others = [...original].filter(([, tensor]) => tensor.dtype !== "F16");
   const bytesOf = (tensor: TensorRef) => (tensor.length / (tensor.dtype === "F32" ? 4 : 2)) * 2;
@@ -34,7 +35,8 @@ export function fp16Graph(checkpoint: Checkpoint, warn: Warn): GraphModel {
         for (const chunk of readTensor(tensor)) write(toFloat16(toFloat32(chunk, tensor.dtype), name));
       }
     };
-    const file = placeDerived(derive(`${sourceKey(shards, "float16", 1)}.f16`, size, produce, warn), "float16", memory);
+    const name = `${sourceKey(shards, "float16", 1)}.f16`;
+    const file = placeDerived(derive({ name, model }, size, produce, warn), "float16", memory);
     let offset = 0;
     for (const [name, tensor] of others) {
       const length = bytesOf(tensor);
@@ -59,10 +61,11 @@ export async function int8Graph(
   observe: () => Promise<Activations>,
   warn: Warn,
 ): Promise<GraphModel> {
-  const { network, weights, shards, memory } = checkpoint;
+  const { model, network, original, shards, memory } = checkpoint;
   const { layers, size } = int8Layout(network);
   const name = `${sourceKey(shards, "int8", INT8_FORMAT)}.int8`;
-  const derived = findDerived(name) ?? storeDerived(name, size, writeInt8(network, weights, await observe()), warn);
+  const derived =
+    findDerived(name) ?? storeDerived({ name, model }, size, writeInt8(network, original, await observe()), warn);
   const file = placeDerived(derived, "int8", memory);
   markSmoothed(layers, (tensor) => readDerived(derived, tensor));
   const parts = new Map<string, Int8Tensor>([...layers.values()].flatMap((layer) => [...layer.tensors]));
@@ -119,7 +122,10 @@ function split(checkpoint: Checkpoint, moreFiles: string[], dense: MakeDense): G
   // A pool of threads of its own would go on spinning for a while, on the cores that the layers run on by then.
   const first = { ...embeddings, threads: 1 };
   const keep = checkpoint.cached && layers.memory?.length === 0;
-  return { parts: [first, { ...layers, ...(keep && { prepacked: { key, bytes } }) }], padded: false };
+  return {
+    parts: [first, { ...layers, ...(keep && { prepacked: { key, model: checkpoint.model, bytes } }) }],
+    padded: false,
+  };
 }
 
 type AddNodes = (graph: Graph, network: Network, options: GraphOptions) => void;

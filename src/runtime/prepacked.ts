@@ -32,7 +32,7 @@ const SAVE = {
  * @param open opens a graph file
  */
 export async function openPrepacked(
-  key: string,
+  { key, model }: { key: string; model: string },
   plain: (session?: Record<string, string>, options?: InferenceSession.SessionOptions) => Promise<InferenceSession>,
   open: Open,
   warn: Warn,
@@ -44,7 +44,7 @@ export async function openPrepacked(
       // The file has been optimized for this CPU; doing it again would only cost time.
       return await open(graph.path, {}, { graphOptimizationLevel: "disabled" });
     } catch {
-      // Damaged in a way that its seal does not show: made again.
+      // Damaged in a way that its checksum file does not show: made again.
     }
   }
   let session: InferenceSession | undefined;
@@ -53,7 +53,11 @@ export async function openPrepacked(
     session = await plain({ ...SAVE, optimized_model_external_initializers_file_name: `${key}.weights` }, options);
   };
   try {
-    await keepDerived(names, save, warn);
+    await keepDerived(
+      names.map((name) => ({ name, model })),
+      save,
+      warn,
+    );
   } catch (error) {
     // A full disk, in ONNX Runtime's words; or else the model is at fault and fails here again.
     session ??= await plain();

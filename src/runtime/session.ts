@@ -123,7 +123,8 @@ async function openPart(
     open(graph, { ...external, ...session }, { ...(memory?.length && { externalData: memory }), ...more });
   if (device.name !== "cpu" || !prepacked) return plain();
   if (wanted.draft) return plain({ disable_prepacking: "1" });
-  return openPrepacked(`${prepacked.key}.${cpuKey(ort.env.versions.node)}`, plain, open, warn);
+  const { key, model } = prepacked;
+  return openPrepacked({ key: `${key}.${cpuKey(ort.env.versions.node)}`, model }, plain, open, warn);
 }
 
 /** One makes a kernel that is slower than what it replaces; the other would undo what `gemmUnpacked` does. */

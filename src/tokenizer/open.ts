@@ -1,5 +1,6 @@
 import { readFileSync, realpathSync } from "node:fs";
-import { findDerived, sourceKey, storeDerived } from "../cache/derived.js";
+import { findDerived, storeDerived } from "../cache/derived.js";
+import { sourceKey } from "../cache/file-identity.js";
 import { type ModelFiles, readModelFile } from "../model/model-files.js";
 import type { Warn } from "../warn.js";
 import { PairTokenizer } from "./tokenizer.js";
@@ -21,7 +22,7 @@ export function openTokenizer(files: ModelFiles, warn: Warn): PairTokenizer {
   const config = files.paths["tokenizer_config.json"] ? readModelFile(files, "tokenizer_config.json") : {};
   const tokenizer = PairTokenizer.create(readModelFile(files, "tokenizer.json"), config);
   const compiled = tokenizer.compile();
-  if (compiled) storeDerived(name, compiled.length, (write) => write(compiled), warn);
+  if (compiled) storeDerived({ name, model: files.model }, compiled.length, (write) => write(compiled), warn);
   return tokenizer;
 }
 

@@ -13,14 +13,9 @@ import {
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import {
-  type Derived,
-  derive,
-  derivedCacheDir,
-  derivedCacheLimit,
-  listDerived,
-  sourceKey,
-} from "../../src/cache/derived.js";
+import { type Derived, derive } from "../../src/cache/derived.js";
+import { sourceKey } from "../../src/cache/file-identity.js";
+import { derivedCacheDir, derivedCacheLimit, listDerived } from "../../src/cache/folder.js";
 import { temporaryFolder } from "../support/paths.js";
 
 const CONTENT = Buffer.from(Uint8Array.from({ length: 100_000 }, (_, i) => (i * 7 + (i >> 8)) & 255));
@@ -35,7 +30,7 @@ class Maker {
       this.made++;
       for (let at = 0; at < CONTENT.length; at += 30_000) write(CONTENT.subarray(at, at + 30_000));
     };
-    return derive(name, CONTENT.length, produce, (message) => this.warnings.push(message));
+    return derive({ name, model: "m" }, CONTENT.length, produce, (message) => this.warnings.push(message));
   }
 
   /** The same, for a cache that works: the path of the file, its content checked. */
@@ -65,10 +60,10 @@ test("it is made once and found again", (t) => {
   assert.deepEqual(maker.warnings, []);
 });
 
-test("nothing but files and their seals stays in the cache", (t) => {
+test("nothing but files and their checksums stays in the cache", (t) => {
   const folder = cacheIn(t);
   new Maker().path();
-  assert.deepEqual(readdirSync(folder).sort(), ["thing.f32", "thing.f32.seal.json"]);
+  assert.deepEqual(readdirSync(folder).sort(), ["thing.f32", "thing.f32.checksum.json"]);
 });
 
 /** Ways to spoil a derived file. */
@@ -76,8 +71,8 @@ const DAMAGE: Record<string, (path: string) => void> = {
   "cut off": (path) => truncateSync(path, CONTENT.length - 1),
   "cut off, by its time untouched": (path) => {
     truncateSync(path, CONTENT.length - 1);
-    const seal = JSON.parse(readFileSync(`${path}.seal.json`, "utf8"));
-    writeFileSync(`${path}.seal.json`, JSON.stringify({ ...seal, mtimeMs: statSync(path).mtimeMs }));
+    const checksum = JSON.parse(readFileSync(`${path}.checksum.json`, "utf8"));
+    writeFileSync(`${path}.checksum.json`, JSON.stringify({ ...checksum, mtimeMs: statSync(path).mtimeMs }));
   },
   emptied: (path) => truncateSync(path, 0),
   longer: (path) => writeFileSync(path, Buffer.concat([CONTENT, Buffer.alloc(4)])),
@@ -88,12 +83,12 @@ const DAMAGE: Record<string, (path: string) => void> = {
     utimesSync(path, new Date(), new Date(Date.now() + 5000));
   },
   gone: (path) => rmSync(path),
-  "seal gone": (path) => rmSync(`${path}.seal.json`),
-  "seal emptied": (path) => truncateSync(`${path}.seal.json`, 0),
-  "seal no JSON": (path) => writeFileSync(`${path}.seal.json`, "{"),
-  "seal null": (path) => writeFileSync(`${path}.seal.json`, "null"),
-  "seal of something else": (path) =>
-    writeFileSync(`${path}.seal.json`, JSON.stringify({ size: 1, sha256: "", mtimeMs: 0 })),
+  "checksum gone": (path) => rmSync(`${path}.checksum.json`),
+  "checksum emptied": (path) => truncateSync(`${path}.checksum.json`, 0),
+  "checksum no JSON": (path) => writeFileSync(`${path}.checksum.json`, "{"),
+  "checksum null": (path) => writeFileSync(`${path}.checksum.json`, "null"),
+  "checksum of something else": (path) =>
+    writeFileSync(`${path}.checksum.json`, JSON.stringify({ size: 1, sha256: "", mtimeMs: 0 })),
 };
 
 for (const [name, damage] of Object.entries(DAMAGE)) {
@@ -143,7 +138,7 @@ test("an error of the content's maker comes through and leaves nothing behind", 
     write(CONTENT);
     throw new Error("no more");
   };
-  assert.throws(() => derive("thing.f32", CONTENT.length, failing, () => {}), /no more/);
+  assert.throws(() => derive({ name: "thing.f32", model: "m" }, CONTENT.length, failing, () => {}), /no more/);
   assert.deepEqual(readdirSync(folder), []);
   new Maker().path();
 });
@@ -154,7 +149,7 @@ test("several processes at once get the same whole file", async (t) => {
     import { readFileSync } from "node:fs";
     import { derive } from ${JSON.stringify(new URL("../../src/cache/derived.js", import.meta.url).href)};
     for (let i = 0; i < 20; i++) {
-      const { path } = derive("shared-" + i, 80000, (write) => { for (let k = 0; k < 20; k++) write(Buffer.alloc(4000, k)); }, console.error);
+      const { path } = derive({ name: "shared-" + i, model: "m" }, 80000, (write) => { for (let k = 0; k < 20; k++) write(Buffer.alloc(4000, k)); }, console.error);
       const content = readFileSync(path);
       if (content.length !== 80000 || content.some((byte, at) => byte !== Math.floor(at / 4000))) throw new Error("torn " + i);
     }`;
@@ -169,7 +164,7 @@ test("several processes at once get the same whole file", async (t) => {
     assert.equal(errors, "");
   });
   await Promise.all(runs);
-  assert.equal(readdirSync(folder).length, 40, "20 files and 20 seals");
+  assert.equal(readdirSync(folder).length, 40, "20 files and 20 checksums");
 });
 
 test("a source's key changes with path, size and time of its files, and with what is made of them", (t) => {
@@ -202,7 +197,7 @@ test("the cache stays within its limit: what was not used for longest goes first
   const maker = new Maker();
   const old = (name: string, minutes: number) => {
     const then = new Date(Date.now() - minutes * 60_000);
-    utimesSync(`${maker.path(name)}.seal.json`, then, then);
+    utimesSync(`${maker.path(name)}.checksum.json`, then, then);
   };
   old("first", 30);
   old("second", 20);
@@ -213,6 +208,63 @@ test("the cache stays within its limit: what was not used for longest goes first
   assert.equal(maker.made, 3);
   maker.path("second");
   assert.equal(maker.made, 4, "what was removed is made again");
+});
+
+test("a limit below what is being loaded is a warning: nothing that was used just now goes", (t) => {
+  cacheIn(t);
+  process.env.BGE_RERANKER_CACHE_LIMIT = String(1 / 1e9);
+  t.after(() => delete process.env.BGE_RERANKER_CACHE_LIMIT);
+  const maker = new Maker();
+  for (const name of ["first", "second", "first"]) maker.path(name);
+  assert.equal(maker.made, 2);
+  assert.equal(new Set(maker.warnings).size, 1);
+  assert.match(maker.warnings[0]!, /BGE_RERANKER_CACHE_LIMIT/);
+});
+
+test("what a killed process left behind is swept away, what another is writing stays", async (t) => {
+  const folder = cacheIn(t);
+  const script = `
+    import { keepDerived } from ${JSON.stringify(new URL("../../src/cache/derived.js", import.meta.url).href)};
+    import { writeFileSync } from "node:fs";
+    await keepDerived([], async (folder) => {
+      writeFileSync(folder + "/half", Buffer.alloc(1000));
+      process.kill(process.pid, "SIGKILL");
+    }, console.error);`;
+  for (const _ of [1, 2]) {
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: "ignore" });
+    await new Promise((resolve) => child.on("close", resolve));
+  }
+  const [left = "", other = ""] = readdirSync(folder);
+  assert.ok(left.endsWith(".tmp") && other.endsWith(".tmp"));
+  const then = new Date(Date.now() - 2 * 3_600_000);
+  for (const path of [join(left, "half"), left]) utimesSync(join(folder, path), then, then);
+  new Maker().path();
+  assert.deepEqual(readdirSync(folder).sort(), [other, "thing.f32", "thing.f32.checksum.json"].sort());
+});
+
+test("a file knows the model that it was made for", (t) => {
+  cacheIn(t);
+  new Maker().path();
+  assert.deepEqual(
+    listDerived().map(({ name, model, size }) => [name, model, size]),
+    [["thing.f32", "m", CONTENT.length]],
+  );
+});
+
+test("a user without a home folder: made in memory, with a warning", { skip: process.getuid?.() !== 0 }, async (t) => {
+  const script = `
+    import { derive } from ${JSON.stringify(new URL("../../src/cache/derived.js", import.meta.url).href)};
+    import { resolveModel } from ${JSON.stringify(new URL("../../src/engine/resolve-model.js", import.meta.url).href)};
+    process.setuid(54321);
+    const derived = derive({ name: "x", model: "m" }, 1, (write) => write(Uint8Array.of(7)), console.log);
+    console.log(derived.data[0]);
+    await resolveModel("owner/name").catch((error) => console.log(error.code, error.message));`;
+  const env = { PATH: process.env.PATH };
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], { env, cwd: temporaryFolder(t) });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (said += data));
+  await new Promise((resolve) => child.on("close", resolve));
+  assert.match(said, /^There is no folder for a cache.*BGE_RERANKER_CACHE.*\n7\nOPTION_INVALID .*HOME/);
 });
 
 test("a limit that makes no sense is the default one", () => {

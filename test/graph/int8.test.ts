@@ -88,6 +88,19 @@ describe("an int8 model", () => {
     });
   }
 
+  it("of a half-precision checkpoint is made in memory where no cache can be written", async (t) => {
+    useCache(t);
+    const score = async () => {
+      const reranker = await loadReranker("mini", { device: "cpu", dtype: "int8", worker: false });
+      const logits = await reranker.score("How do I restore a backup?", ["Open the app and choose Restore.", "cats"]);
+      await reranker.dispose();
+      return logits;
+    };
+    const kept = await score();
+    process.env.BGE_RERANKER_CACHE = fixture("pairs.json");
+    assert.deepEqual(await score(), kept);
+  });
+
   it("survives outlier channels, which would take the 8 bits from all others", async (t) => {
     useCache(t);
     const folder = editModel(t, "xlmr", { tensors: addOutliers });

@@ -12,7 +12,7 @@ import {
 import { extname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import type { InferenceSession } from "onnxruntime-node";
-import { isSealed } from "../../src/cache/checksum-file.js";
+import { isIntact } from "../../src/cache/checksum-file.js";
 import { loadModel } from "../../src/engine/load.js";
 import type { LoadedModel } from "../../src/engine/loaded-model.js";
 import { resolveModel } from "../../src/engine/resolve-model.js";
@@ -88,9 +88,9 @@ function widened(context: TestContext, channels: number): string {
   });
 }
 
-/** Content of the cache's files, by name, without seals. */
+/** Content of the cache's files, by name, without checksums. */
 function contents(folder: string): Record<string, Buffer> {
-  const names = readdirSync(folder).filter((name) => !name.endsWith(".seal.json"));
+  const names = readdirSync(folder).filter((name) => !name.endsWith(".checksum.json"));
   return Object.fromEntries(names.sort().map((name) => [name, readFileSync(join(folder, name))]));
 }
 
@@ -105,8 +105,8 @@ const DAMAGE: Record<string, (path: string) => void> = {
   "cut off": (path) => truncateSync(path, 100),
   "a byte changed": flip,
   gone: (path) => rmSync(path),
-  "its seal gone": (path) => rmSync(`${path}.seal.json`),
-  "its seal no JSON": (path) => writeFileSync(`${path}.seal.json`, "{"),
+  "its checksum file gone": (path) => rmSync(`${path}.checksum.json`),
+  "its checksum file no JSON": (path) => writeFileSync(`${path}.checksum.json`, "{"),
 };
 
 describe("packed weights in the cache", () => {
@@ -137,7 +137,7 @@ describe("packed weights in the cache", () => {
           // under another name where its own source was made again before
           const same = Object.keys(contents(folder)).filter((other) => extname(other) === extname(name));
           assert.ok(
-            same.some((other) => isSealed(join(folder, other))),
+            same.some((other) => isIntact(join(folder, other))),
             `${name} was made again`,
           );
         }
@@ -215,10 +215,10 @@ describe("packed weights in the cache", () => {
     writeFileSync(join(folder, name), Buffer.alloc(size, 0xff));
     utimesSync(join(folder, name), atime, mtime);
     const { mtimeMs } = statSync(join(folder, name));
-    // As if the clock had no finer parts: the seal believes the file.
-    const path = join(folder, `${name}.seal.json`);
+    // As if the clock had no finer parts: the checksum file believes the file.
+    const path = join(folder, `${name}.checksum.json`);
     writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), mtimeMs }));
-    assert.ok(isSealed(join(folder, name)));
+    assert.ok(isIntact(join(folder, name)));
     assert.deepEqual(await score("fp32"), []);
   });
 
@@ -231,7 +231,9 @@ describe("packed weights in the cache", () => {
       writeFileSync(options.optimizedModelFilePath, "half");
       throw new Error("write failed: no space left on device");
     };
-    const found = await openPrepacked("key", plain, assert.fail, (message) => warnings.push(message));
+    const found = await openPrepacked({ key: "key", model: "m" }, plain, assert.fail, (message) =>
+      warnings.push(message),
+    );
     assert.equal(found, session);
     assert.match(warnings.join(), /no space left/);
     assert.deepEqual(readdirSync(folder), []);
@@ -240,7 +242,10 @@ describe("packed weights in the cache", () => {
   it("a model that cannot be opened at all fails with its own error", async (t) => {
     cacheIn(t);
     const plain = () => Promise.reject(new Error("no such operator"));
-    await assert.rejects(openPrepacked("key", plain, assert.fail, assert.fail), /no such operator/);
+    await assert.rejects(
+      openPrepacked({ key: "key", model: "m" }, plain, assert.fail, assert.fail),
+      /no such operator/,
+    );
   });
 
   it("a folder in a file's place is no reason to fail", async (t) => {

@@ -18,7 +18,7 @@ import type { Warn } from "../../src/warn.js";
 export async function checkpointOf(folder: string, warn: Warn = assert.fail): Promise<Checkpoint> {
   const { config, weights } = await resolveModel(folder);
   assert.equal(weights.kind, "safetensors");
-  return openCheckpoint(weights.shards, readNetwork(config), warn);
+  return openCheckpoint({ model: folder, files: weights.shards, network: readNetwork(config) }, warn);
 }
 
 /** Its graph: for padded batches, as on GPUs, or for others. */

@@ -1,4 +1,4 @@
-import { clearDerived, derivedCacheDir, derivedCacheLimit, listDerived } from "../../cache/derived.js";
+import { clearDerived, derivedCacheDir, derivedCacheLimit, listDerived } from "../../cache/folder.js";
 import { columns, defineCommand, UsageError } from "../command.js";
 import { bytes, plural } from "../text.js";
 
@@ -34,9 +34,10 @@ moves it, BGE_RERANKER_CACHE_LIMIT bounds it (gigabytes, 20 by default): what wa
     const total = `${plural(entries.length, "file")}, ${bytes(size)}`;
     if (action === "clear") io.stdout.write(`Removed ${total} from ${folder}\n`);
     else {
-      const rows = entries.map(({ name, size, lastUsed }): [string, string] => {
+      const rows = entries.map(({ name, model, size, lastUsed }): [string, string] => {
         const what = KINDS.find(([end]) => name.endsWith(end))?.[1] ?? "unknown";
-        return [name, `${bytes(size)}, last used ${lastUsed.toISOString().slice(0, 16).replace("T", " ")}, ${what}`];
+        const used = lastUsed.toISOString().slice(0, 16).replace("T", " ");
+        return [model ?? name, `${what}, ${bytes(size)}, last used ${used}`];
       });
       const limit = `of at most ${bytes(derivedCacheLimit())}`;
       io.stdout.write(`${folder}: ${total} ${limit}\n${rows.length > 0 ? `${columns(rows, Infinity)}\n` : ""}`);

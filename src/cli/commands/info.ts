@@ -1,7 +1,7 @@
 import { lstat, readdir } from "node:fs/promises";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { join } from "node:path";
-import { derivedCacheDir } from "../../cache/derived.js";
+import { derivedCacheDir } from "../../cache/folder.js";
 import { resolveModel } from "../../engine/resolve-model.js";
 import { RerankError } from "../../errors.js";
 import { hubCacheDir, hubEnvironment } from "../../model/hub/environment.js";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { homeFolder } from "../../cache/home.js";
 import { RerankError, show } from "../../errors.js";
 import type { ModelFileOptions } from "../model-files.js";
 
@@ -39,7 +39,7 @@ export async function hubEnvironment(options: ModelFileOptions, env: Variables =
 
 /** A leading `~` as the shell reads it. */
 export function expandHome(path: string): string {
-  return path.replace(/^~(?=$|[\\/])/, () => homedir());
+  return path.replace(/^~(?=$|[\\/])/, () => homeFolder());
 }
 
 /** `~` and `$NAME` as Python's expanduser and expandvars read them, then made absolute. */
@@ -50,7 +50,7 @@ function expandPath(path: string, env: Variables): string {
 
 function hubHome(env: Variables): string {
   if (env.HF_HOME) return expandPath(env.HF_HOME, env);
-  return join(env.XDG_CACHE_HOME ? expandPath(env.XDG_CACHE_HOME, env) : join(homedir(), ".cache"), "huggingface");
+  return join(env.XDG_CACHE_HOME ? expandPath(env.XDG_CACHE_HOME, env) : join(homeFolder(), ".cache"), "huggingface");
 }
 
 async function defaultToken(env: Variables): Promise<string | undefined> {

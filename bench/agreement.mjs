@@ -7,7 +7,7 @@ import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { Bm25 } from "../dist/examples/support/bm25.js";
 import { loadReranker } from "../dist/src/index.js";
-import { fromHere, workFolder } from "./setup.mjs";
+import { fromHere, python, workFolder } from "./setup.mjs";
 
 const CANDIDATES = 20;
 const CUT = 10;
@@ -19,7 +19,7 @@ const { values, positionals } = parseArgs({
 if (positionals.length === 0) throw new Error("Give one or more folders in BEIR's layout.");
 
 const outliers = join(workFolder, "mini-outliers");
-execFileSync("/usr/bin/python3", [fromHere("outliers.py"), fromHere("..", "models", "mini"), outliers], {
+execFileSync(python, [fromHere("outliers.py"), fromHere("..", "models", "mini"), outliers], {
   stdio: "inherit",
 });
 const sets = positionals.map(openSet);

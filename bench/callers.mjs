@@ -23,7 +23,7 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
-const { texts } = await makeWorkload(ensureModel("base"), CALLERS * EACH);
+const { texts } = makeWorkload(ensureModel("base"), CALLERS * EACH);
 const { query, passages } = JSON.parse(readFileSync(texts, "utf8"));
 const model = values.model ?? ensureModel("base");
 const workers = Number(values.workers ?? mostWorkers());

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { contenders, mostPassages } from "./contenders.mjs";
 import { printReport } from "./report.mjs";
-import { ensureModel, fromHere, workFolder } from "./setup.mjs";
+import { ensureModel, fromHere, python, workFolder } from "./setup.mjs";
 import { makeWorkload } from "./workload.mjs";
 
 /** Pairs that PyTorch scores for the agreement check; more would take too long. */
@@ -31,7 +31,7 @@ const model = ensureModel("base");
 const results = [];
 const sizes = values.n.split(",").map(Number);
 const workloads = new Map();
-for (const n of sizes) workloads.set(n, await describeWorkload(n));
+for (const n of sizes) workloads.set(n, describeWorkload(n));
 
 for (let round = 0; round < Number(values.rounds); round++) {
   for (const n of sizes) {
@@ -56,8 +56,8 @@ const report = {
 if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 1)}\n`);
 printReport(report);
 
-async function describeWorkload(n) {
-  const files = await makeWorkload(model, n);
+function describeWorkload(n) {
+  const files = makeWorkload(model, n);
   const ids = JSON.parse(readFileSync(files.ids, "utf8"));
   const { query, passages } = JSON.parse(readFileSync(files.texts, "utf8"));
   const lengths = ids.map(({ length }) => length);
@@ -74,8 +74,7 @@ async function describeWorkload(n) {
 function referenceLogits(files, n) {
   const out = join(workFolder, `workload-${n}.logits.json`);
   try {
-    if (!existsSync(out))
-      execFileSync("/usr/bin/python3", [fromHere("reference.py"), model, files.ids, out], { stdio: "inherit" });
+    if (!existsSync(out)) execFileSync(python, [fromHere("reference.py"), model, files.ids, out], { stdio: "inherit" });
     return JSON.parse(readFileSync(out, "utf8"));
   } catch (error) {
     process.stderr.write(`No PyTorch reference, so no agreement is reported: ${error.message}\n`);

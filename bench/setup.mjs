@@ -7,6 +7,9 @@ import { join } from "node:path";
 /** Folder of models, workloads and caches: `BENCH_WORK`, else bge-reranker-bench in the temporary folder. */
 export const workFolder = process.env.BENCH_WORK ?? join(tmpdir(), "bge-reranker-bench");
 
+/** A Python that has torch. */
+export const python = process.env.BENCH_PYTHON ?? "/usr/bin/python3";
+
 export const fromHere = (...path) => join(import.meta.dirname, ...path);
 
 /** Makes the random model of that shape unless it is there; returns its folder. */
@@ -17,9 +20,7 @@ export function ensureModel(shape, ...options) {
   mkdirSync(workFolder, { recursive: true });
   const unfinished = `${folder}.unfinished`;
   rmSync(unfinished, { recursive: true, force: true });
-  execFileSync("/usr/bin/python3", [fromHere("make_model.py"), unfinished, "--shape", shape, ...options], {
-    stdio: "inherit",
-  });
+  execFileSync(python, [fromHere("make_model.py"), unfinished, "--shape", shape, ...options], { stdio: "inherit" });
   renameSync(unfinished, folder);
   return folder;
 }

@@ -1,8 +1,9 @@
-// One query and N passages of real prose, cut to log-normal pair lengths: median about 100 tokens, mean 135, at most 500.
-// The prose is that of the Markdown files in our own locked dependencies, so everybody gets the same passages.
+// One query and N passages of real prose, cut to log-normal pair lengths (median about 100 tokens, mean 135, at most 500)
+// or to one length. The prose is that of the Markdown files in our own locked dependencies, so everybody gets the same
+// passages.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { AutoTokenizer, env } from "@huggingface/transformers";
+import { dirname, join } from "node:path";
+import { Tokenizer } from "@huggingface/tokenizers";
 import { random } from "./measure.mjs";
 
 const QUERY = "how do i configure the server so that a client can connect over an encrypted channel?";
@@ -12,34 +13,58 @@ const LONGEST = 500;
 /** <s> query </s></s> passage </s> */
 const SPECIALS = 4;
 
+/** Written where the dependencies do not go along (gpu/pack.sh). */
+const PROSE_FILE = join(import.meta.dirname, "prose.txt");
+
 /**
  * Writes the workload of N passages beside the model, unless it is there.
  * @returns paths of the texts `{query, passages}` and of the token ids of all pairs
  */
-export async function makeWorkload(model, n) {
+export function makeWorkload(model, n) {
   const files = {
     texts: join(dirname(model), `workload-${n}.json`),
     ids: join(dirname(model), `workload-${n}.ids.json`),
   };
   if (existsSync(files.texts) && existsSync(files.ids)) return files;
-  env.allowRemoteModels = false;
-  env.localModelPath = dirname(model);
-  const tokenizer = await AutoTokenizer.from_pretrained(basename(model));
+  const { ids, ...texts } = mixedPairs(openTokenizer(model), n);
+  writeFileSync(files.ids, JSON.stringify(ids));
+  writeFileSync(files.texts, JSON.stringify(texts));
+  return files;
+}
+
+/** The tokenizer of a model's folder: the implementation that transformers.js uses, not ours. */
+export function openTokenizer(model) {
+  const read = (name) => JSON.parse(readFileSync(join(model, name), "utf8"));
+  const tokenizer = new Tokenizer(read("tokenizer.json"), read("tokenizer_config.json"));
+  return (text, options) => tokenizer.encode(text, options).ids;
+}
+
+/** N passages of mixed lengths: `{query, passages, ids}`. */
+export function mixedPairs(encode, n) {
   const draw = random(n);
-  const words = prose(join(import.meta.dirname, "..", "node_modules"));
-  const queryTokens = tokenizer.encode(QUERY, { add_special_tokens: false }).length;
+  return pairs(encode, lengths(n, draw), draw);
+}
+
+/** N passages whose pairs all have exactly `length` tokens. */
+export function equalPairs(encode, n, length) {
+  return pairs(encode, new Array(n).fill(length), random(n), true);
+}
+
+function pairs(encode, lengths, draw, exact = false) {
+  const words = prose();
+  const queryTokens = encode(QUERY, { add_special_tokens: false }).length;
   const costs = new Map();
   const cost = (word) => {
-    if (!costs.has(word)) costs.set(word, tokenizer.encode(word, { add_special_tokens: false }).length);
+    if (!costs.has(word)) costs.set(word, encode(word, { add_special_tokens: false }).length);
     return costs.get(word);
   };
-  const passages = lengths(n, draw).map((length) =>
-    cut(words, Math.floor(draw() * words.length), length - queryTokens - SPECIALS, cost),
+  const passages = lengths.map((length) =>
+    cut(words, Math.floor(draw() * words.length), length - queryTokens - SPECIALS, cost, exact),
   );
-  const ids = passages.map((passage) => tokenizer.encode(QUERY, { text_pair: passage }));
-  writeFileSync(files.ids, JSON.stringify(ids));
-  writeFileSync(files.texts, JSON.stringify({ query: QUERY, passages }));
-  return files;
+  const ids = passages.map((passage) => encode(QUERY, { text_pair: passage }));
+  if (exact && ids.some((pair, i) => pair.length !== lengths[i]))
+    throw new Error("A pair is not as long as it should be.");
+  return { query: QUERY, passages, ids };
 }
 
 /** N pair lengths, in random order, that have the distribution's quantiles whatever N is. */
@@ -51,18 +76,22 @@ function lengths(n, draw) {
     .map(([, length]) => length);
 }
 
-/** Words from `start` on, as many as fit, at least one. */
-function cut(words, start, budget, cost) {
+/** Words from `start` on, as many as fit, at least one; with `fill` what is left is made up by a word of one token. */
+function cut(words, start, budget, cost, fill) {
   const taken = [];
-  for (let left = budget, i = start; taken.length === 0 || left >= cost(words[i % words.length]); i++) {
+  let left = budget;
+  for (let i = start; taken.length === 0 || left >= cost(words[i % words.length]); i++) {
     left -= cost(words[i % words.length]);
     taken.push(words[i % words.length]);
   }
+  if (fill) taken.push(...new Array(Math.max(0, left)).fill("the"));
   return taken.join(" ");
 }
 
 /** All words of the paragraphs that are plain prose, in order. */
-function prose(folder) {
+export function prose() {
+  if (existsSync(PROSE_FILE)) return readFileSync(PROSE_FILE, "utf8").split(" ");
+  const folder = join(import.meta.dirname, "..", "node_modules");
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => /\.md$/i.test(name));
   const paragraphs = new Set();
   for (const file of files.sort()) {

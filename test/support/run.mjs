@@ -3,6 +3,7 @@
 //   npm test -- --test-name-pattern=mask     npm test -- test/graph --test-only
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join, relative, resolve, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -14,14 +15,17 @@ const isPath = (arg) => !arg.startsWith("-") && (/\.[cm]?[jt]s$/.test(arg) || ex
 const sources = args.filter(isPath).flatMap(testsFor);
 // What is neither is a flag's value: --test-name-pattern mask
 const flags = args.filter((arg) => !isPath(arg));
-const reporter = flags.some((flag) => flag.startsWith("--test-reporter")) ? [] : ["--test-reporter=spec"];
+// Node leaves a core idle by default; of two that is half of them.
+const defaults = ["--test-reporter=spec", `--test-concurrency=${availableParallelism()}`].filter(
+  (flag) => !flags.some((given) => given.startsWith(flag.split("=")[0])),
+);
 
 run(join(root, "node_modules", "typescript", "bin", "tsc"));
 // From the sources' names: dist may still hold tests that were renamed.
 const files = (sources.length > 0 ? [...new Set(sources)] : testsUnder("test")).map(
   (source) => `${join("dist", source).slice(0, -".ts".length)}.js`,
 );
-run("--import", guard, "--test", ...reporter, ...flags, ...files);
+run("--import", guard, "--test", ...defaults, ...flags, ...files);
 
 /** The tests of a test file, a source file or a folder of either. */
 function testsFor(arg) {

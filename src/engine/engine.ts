@@ -1,6 +1,7 @@
 import { notFiniteError, RerankError } from "../errors.js";
 import type { LocalRequest, ScoreResult } from "../request.js";
 import { makeBatch } from "../runtime/batch.js";
+import { isOutOfMemory } from "../runtime/out-of-memory.js";
 import type { Session } from "../runtime/session.js";
 import type { LoadedModel } from "./loaded-model.js";
 import { Queue } from "./queue.js";
@@ -115,14 +116,6 @@ export class Engine {
     this.queue.remove(entry.request.id);
     this.events.failure(entry.request.id, error);
   }
-}
-
-/** In the words of ONNX Runtime, CUDA, cuDNN, Vulkan, Direct3D, C++ and V8. */
-const OUT_OF_MEMORY =
-  /out[ _]?of[ _]?(?:(?:device|host)[ _])?memory|not enough memory|bad_alloc|failed to allocate|alloc(?:ation)?[ _]failed|\bOOM\b/i;
-
-function isOutOfMemory(error: unknown): boolean {
-  return OUT_OF_MEMORY.test(String(error));
 }
 
 function inferenceError(error: unknown, outOfMemory: boolean): RerankError {

@@ -32,6 +32,11 @@ export interface LoadedModel {
   openAnother?: (warn: Warn) => Promise<Session>;
   /** Opens the first session anew, in its place, when it is a draft: one that was there soon and runs slower. */
   upgrade?: (warn: Warn) => Promise<Session>;
+  /**
+   * For each call, before it is run: costs one `stat` for each file of weights.
+   * @throws {RerankError} `MODEL_INVALID` when one has been overwritten in place since the load
+   */
+  checkFiles(): void;
   tokenizer: PairTokenizer;
   info: RerankerInfo;
   /** token ids that the model knows, from 0 on, where that is known */

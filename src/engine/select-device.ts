@@ -13,29 +13,16 @@ import {
   remedy,
 } from "../runtime/devices.js";
 import type { Machine } from "../runtime/machine.js";
+import { isOutOfMemory } from "../runtime/out-of-memory.js";
 import type { Session } from "../runtime/session.js";
 import type { PairTokenizer } from "../tokenizer/tokenizer.js";
 import type { Device, DeviceName, Dtype } from "../types.js";
 import type { Warn } from "../warn.js";
+import type { GraphSource } from "./graph-source.js";
 import type { LoadedModel, LoadSpec, Sessions } from "./loaded-model.js";
 
 /** Fewer are packed in less than 20 ms, which a draft is not worth. */
 const DRAFT_BYTES = 32 * 2 ** 20;
-
-/** Where a session's graph comes from, in the number formats that it can be had in. */
-export interface GraphSource {
-  /** As `info` names it. */
-  architecture: string;
-  /** Longest pair in tokens. */
-  limit: number;
-  /** Formats for a device. */
-  dtypes(device: DeviceName): readonly RunDtype[];
-  graph(device: DeviceName, dtype: RunDtype): Promise<GraphModel> | GraphModel;
-  /** See `LoadedModel`. */
-  vocab?: number;
-  /** The repository's own graph: what even the CPU cannot run is its fault. */
-  foreign?: boolean;
-}
 
 /** The session on the device and in the format that worked, and how it may be opened again. */
 export interface Opened {
@@ -89,6 +76,7 @@ export async function firstThatWorks(
       if (cause instanceof RerankError && !tooLarge) throw cause;
       failures.push(`${dtype} on ${deviceFailure(device, cause)}`);
       if (tries.at(-1)?.device === device && tries.at(-1)?.dtype === dtype) {
+        if (isOutOfMemory(cause)) throw outOfMemory(failures, cause);
         throw source.foreign && device.name === "cpu" && device.index === 0
           ? brokenOnnx(cause)
           : unavailable(wanted, device, failures, cause);
@@ -124,7 +112,8 @@ function codeOf(error: unknown): string | undefined {
 /** The formats to try on a device, best first: the one that was asked for, or for `auto` what it should try there. */
 function chooseDtypes(wanted: Dtype, possible: readonly RunDtype[], device: DeviceName): readonly RunDtype[] {
   if (wanted !== "auto") return possible.filter((dtype) => dtype === wanted);
-  return DEVICES[device].autoDtypes.filter((dtype) => possible.includes(dtype));
+  const best = DEVICES[device].autoDtypes.filter((dtype) => possible.includes(dtype));
+  return best.length > 0 ? best : possible;
 }
 
 function noSuchFormat(dtype: Dtype, device: DeviceId, source: GraphSource): RerankError {
@@ -154,6 +143,11 @@ function unavailable(wanted: Device, device: DeviceId, failures: string[], cause
     `Device ${show(wanted)} cannot run this model (${failures.join("; ")}). ${remedy(device)}`,
     { cause },
   );
+}
+
+function outOfMemory(failures: string[], cause: unknown): RerankError {
+  const message = `This model does not fit into memory (${failures.join("; ")}). Use a smaller model, another device, or give the process more memory.`;
+  return new RerankError("OUT_OF_MEMORY", message, { cause });
 }
 
 function brokenOnnx(cause: unknown): RerankError {

@@ -27,7 +27,7 @@ export function makeBatch(pairs: readonly EncodedPair[], padId: number, vocab = 
     ids.set(pair.ids, row * length);
     ids.fill(padId, row * length + pair.ids.length, (row + 1) * length);
   });
-  for (const id of ids) if (id >= vocab) throw foreignToken(id, vocab);
+  for (const id of ids) if (id < 0 || id >= vocab) throw foreignToken(id, vocab);
   return { rows: pairs.length, length, ids, lengths, firstSegments: pairs.map((pair) => pair.firstSegment) };
 }
 

@@ -86,6 +86,7 @@ function isObject(value: unknown): value is Json {
   return typeof value === "object" && value !== null;
 }
 
-function isTokenId(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
+/** Token ids are handed on as int32. */
+export function isTokenId(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
 }

@@ -1,7 +1,7 @@
 import { Tokenizer } from "@huggingface/tokenizers";
 import { RerankError, show } from "../errors.js";
 import { type AddedToken, AddedTokens } from "./added-tokens.js";
-import { type PairTemplate, readTemplate } from "./pair-template.js";
+import { isTokenId, type PairTemplate, readTemplate } from "./pair-template.js";
 import { openCompiled, packCompiled } from "./unigram/compiled.js";
 import { Unigram, type UnigramData } from "./unigram/model.js";
 import { readUnigram } from "./unigram/parse.js";
@@ -82,6 +82,10 @@ export class PairTokenizer {
    */
   encode(text: string, limit = Number.POSITIVE_INFINITY): Int32Array {
     const ids = this.#encode(text, limit);
+    const odd = ids.find((id) => !isTokenId(id));
+    if (odd !== undefined) {
+      throw new RerankError("MODEL_INVALID", `tokenizer.json gives the token id ${odd}; ids are at most 2^31 - 1.`);
+    }
     return new Int32Array(ids.length > limit ? ids.slice(0, limit) : ids);
   }
 
@@ -160,9 +164,12 @@ function parse(file: Uint8Array | object, name: string): Json {
 
 function addedTokens(json: Json): AddedToken[] {
   const tokens: unknown = json.added_tokens ?? [];
-  const valid = (t: AddedToken | null) => typeof t?.content === "string" && Number.isSafeInteger(t.id) && t.id >= 0;
+  const valid = (t: AddedToken | null) => typeof t?.content === "string" && isTokenId(t.id);
   if (Array.isArray(tokens) && tokens.every(valid)) return tokens;
-  throw new RerankError("MODEL_INVALID", "tokenizer.json: added_tokens is no list of {id, content, ...}");
+  throw new RerankError(
+    "MODEL_INVALID",
+    "tokenizer.json: added_tokens is no list of {id, content, ...}, ids below 2^31",
+  );
 }
 
 /** tokenizer_config.json names the token; its id stands in tokenizer.json. */

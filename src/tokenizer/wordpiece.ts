@@ -1,3 +1,5 @@
+import { isTokenId } from "./pair-template.js";
+
 type Json = Record<string, unknown>;
 
 /** `[UNK]` and `##` and the rest of a tokenizer.json that is BERT's own. */
@@ -24,7 +26,7 @@ export function readWordPiece(json: Json): WordPieceData | undefined {
   const vocab = new Map(Object.entries(model.vocab as Record<string, number>));
   const unkId = vocab.get(String(model.unk_token ?? "[UNK]"));
   const lowercase = normalizer.lowercase !== false;
-  if (unkId === undefined || ![...vocab.values()].every((id) => Number.isSafeInteger(id) && id >= 0)) return undefined;
+  if (unkId === undefined || ![...vocab.values()].every(isTokenId)) return undefined;
   return {
     vocab,
     unkId,

@@ -56,6 +56,7 @@ function folderOf(
   files: Record<string, Buffer | string | undefined> = {},
 ): string {
   const data = Buffer.alloc(OFFSET + VOCAB * 4);
+  data.writeInt8(127, 0);
   for (let id = 0; id < VOCAB; id++) data.writeFloatLE(weight(id), OFFSET + id * 4);
   return editModel(context, "bert", {
     config: (config) => void Object.assign(config, { model_type: "modernbert" }),
@@ -125,6 +126,25 @@ describe("a repository's own ONNX graph", () => {
       plainOutput(graph, sum);
     };
     assertClose(await scores(folderOf(t, { output })), await expected(false));
+  });
+});
+
+describe("an ONNX graph with dynamic quantization", () => {
+  const output = (graph: Graph, sum: string) => {
+    const one = graph.initializer("one", "int8", [1, 1], { location: "model.onnx_data", offset: 0, length: 1 });
+    const scale = graph.constant("float", [1 / 127]);
+    graph.node("com.microsoft:DynamicQuantizeMatMul", [sum, one, scale], {}, "logits");
+    graph.output("logits", "float", ["batch", 1]);
+  };
+
+  it("is int8, and gives each pair the score that it has alone", async (t) => {
+    const folder = folderOf(t, { output });
+    await using reranker = await loadReranker(folder, { device: "cpu", worker: false });
+    assert.equal(reranker.info?.dtype, "int8");
+    const together = await reranker.computeScore(PAIRS);
+    for (const [i, pair] of PAIRS.entries()) assert.equal(await reranker.computeScore(pair), together[i]);
+    const refused = loadReranker(folder, { device: "cpu", dtype: "fp32", worker: false });
+    await assert.rejects(refused, failsWith("OPTION_INVALID", '"fp32"', '"int8"'));
   });
 });
 

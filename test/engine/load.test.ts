@@ -132,6 +132,29 @@ describe("workers", () => {
   });
 });
 
+describe("a model that does not fit into memory", () => {
+  const full: OpenSession = () => Promise.reject(new Error("std::bad_alloc"));
+
+  it("is told as such, not as a missing device", async () => {
+    const files = await resolveModel(BERT);
+    for (const device of ["cpu", "cuda"] as const) {
+      const refused = loadModel({ files, device, dtype: "auto" }, { first: full });
+      await assert.rejects(refused, failsWith("OUT_OF_MEMORY", "bad_alloc", "memory"));
+    }
+  });
+
+  it("runs on the next device", async () => {
+    const files = await resolveModel(BERT);
+    const open: OpenSession = async (model, device) => {
+      if (device.name !== "cpu" && model.parts[0]!.folder) return full(model, device);
+      return { run: async ({ rows }) => Array(rows).fill(0), release: async () => {} };
+    };
+    const { info, warnings } = await loadModel({ files, device: "auto", dtype: "auto" }, { first: open }, hopeful);
+    assert.equal(info.device, "cpu");
+    assert.match(warnings.join(), /bad_alloc/);
+  });
+});
+
 describe("device", () => {
   it("auto on a machine without a GPU is the CPU, in silence", async () => {
     const { info, warnings } = await load(BERT, { device: "auto" }, { ...hopeful, noGpu: "no GPU was found" });

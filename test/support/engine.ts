@@ -76,7 +76,17 @@ export function loadedModel(parts: Partial<LoadedModel> & Pick<LoadedModel, "ses
     dtype: "fp32",
     maxLength: 512,
   };
-  return { info, limit: 512, batchTokens: 1024, padded: true, workers: 1, allCores: false, warnings: [], ...parts };
+  return {
+    info,
+    limit: 512,
+    batchTokens: 1024,
+    padded: true,
+    workers: 1,
+    allCores: false,
+    warnings: [],
+    checkFiles: () => {},
+    ...parts,
+  };
 }
 
 /** Runs requests through an engine and collects what comes out, by request. */

@@ -227,3 +227,16 @@ test("broken files are named", () => {
     code: "MODEL_INVALID",
   });
 });
+
+test("a token id that an int32 cannot hold is an error, and never another token", () => {
+  const json = (model: string) => JSON.parse(readFileSync(join(fixture(`models/${model}`), "tokenizer.json"), "utf8"));
+  const invalid = { code: "MODEL_INVALID", message: /2\^31|4294967300/ };
+  for (const id of [2 ** 31, 2 ** 32 + 4]) {
+    const added = json("bert");
+    added.added_tokens.push({ id, content: "<new>", special: true });
+    assert.throws(() => PairTokenizer.create(added), invalid);
+    const wordPiece = json("bert");
+    wordPiece.model.vocab.server = id;
+    assert.throws(() => PairTokenizer.create(wordPiece).encode("server"), invalid);
+  }
+});

@@ -2,7 +2,7 @@ import { resolveModel } from "../engine/resolve-model.js";
 import { disposedError, RerankError, show } from "../errors.js";
 import { emptyResult, type ScoreRequest, type ScoreResult } from "../request.js";
 import { EngineClient } from "../threads/engine-client.js";
-import type { DownloadProgress, Reranker, RerankerInfo, RerankerOptions } from "../types.js";
+import type { DownloadProgress, RerankerInfo, RerankerOptions } from "../types.js";
 import { checkOptions } from "../validate.js";
 import { emitWarning } from "../warn.js";
 import { BaseReranker, type RunOptions } from "./base.js";
@@ -11,24 +11,6 @@ import { rerankerOptionChecks } from "./option-checks.js";
 
 /** The model of whoever is told nothing else. */
 export const DEFAULT_MODEL = "BAAI/bge-reranker-base";
-
-/**
- * Loads a model for local inference; the model is this reranker's own.
- * @param model hub id, local folder or `"mini"` (the small model inside this package). Default `"BAAI/bge-reranker-base"`.
- * @throws {RerankError} `MODEL_NOT_FOUND`, `MODEL_INVALID`, `MODEL_UNSUPPORTED`, `DOWNLOAD_FAILED`,
- * `DEVICE_UNAVAILABLE`, `OPTION_INVALID`
- */
-export async function loadReranker(model?: string, options: RerankerOptions = {}): Promise<Reranker> {
-  const reranker = new LocalReranker(model, options, (name, engine) => new EngineSource(name, engine));
-  try {
-    await reranker.load();
-  } catch (error) {
-    // The model may be there and refuse an option; nobody could free it later.
-    await reranker.dispose();
-    throw error;
-  }
-  return reranker;
-}
 
 type OnProgress = ((progress: DownloadProgress) => void) | undefined;
 

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { RerankErrorCode } from "../../src/errors.js";
-import { loadReranker } from "../../src/rerankers/local.js";
+import { loadReranker } from "../../src/rerankers/load.js";
 import {
   editModel,
   headerOf,

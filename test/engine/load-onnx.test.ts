@@ -3,7 +3,7 @@ import { readFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { type DataTypeName, Graph } from "../../src/graph/onnx.js";
-import { loadReranker } from "../../src/rerankers/local.js";
+import { loadReranker } from "../../src/rerankers/load.js";
 import { editModel, useOwnCache } from "../support/checkpoint.js";
 import { openTokenizer } from "../support/engine.js";
 import { failsWith } from "../support/errors.js";

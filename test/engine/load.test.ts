@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { loadModel } from "../../src/engine/load.js";
 import type { LoadedModel, LoadSpec } from "../../src/engine/loaded-model.js";
 import { resolveModel } from "../../src/engine/resolve-model.js";
-import { loadReranker } from "../../src/rerankers/local.js";
+import { loadReranker } from "../../src/rerankers/load.js";
 import { computeThreads } from "../../src/runtime/cpu-threads.js";
 import { type Machine, thisMachine } from "../../src/runtime/machine.js";
 import type { OpenSession } from "../../src/runtime/session.js";

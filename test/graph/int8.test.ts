@@ -6,7 +6,7 @@ import type { Checkpoint } from "../../src/graph/checkpoint.js";
 import type { GraphModel } from "../../src/graph/graph-model.js";
 import { type Activations, int8Layout, quantize, smoothingFactors } from "../../src/graph/int8.js";
 import { calibrationGraph, fp32Graph, int8Graph } from "../../src/graph/model.js";
-import { loadReranker } from "../../src/rerankers/local.js";
+import { loadReranker } from "../../src/rerankers/load.js";
 import { makeBatch } from "../../src/runtime/batch.js";
 import { createSession } from "../../src/runtime/session.js";
 import type { PairTokenizer } from "../../src/tokenizer/tokenizer.js";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { RerankErrorCode } from "../../src/errors.js";
-import { loadReranker } from "../../src/rerankers/local.js";
+import { loadReranker } from "../../src/rerankers/load.js";
 import type { Reranker, RerankerOptions } from "../../src/types.js";
 import { useOwnCache } from "../support/checkpoint.js";
 import { describeReranker } from "../support/conformance.js";

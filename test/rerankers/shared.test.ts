@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { renameSync } from "node:fs";
 import { describe, it } from "node:test";
-import { loadReranker } from "../../src/rerankers/local.js";
+import { loadReranker } from "../../src/rerankers/load.js";
 import { sharedReranker } from "../../src/rerankers/shared.js";
 import type { Reranker, RerankerOptions } from "../../src/types.js";
 import { editModel, useOwnCache } from "../support/checkpoint.js";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { describe, it } from "node:test";
-import { loadReranker } from "../../src/rerankers/local.js";
+import { loadReranker } from "../../src/rerankers/load.js";
 import { useOwnCache } from "../support/checkpoint.js";
 import { failsWith } from "../support/errors.js";
 import { fixture } from "../support/paths.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { loadReranker } from "../../src/rerankers/local.js";
+import { loadReranker } from "../../src/rerankers/load.js";
 import type { Reranker } from "../../src/types.js";
 import { useOwnCache } from "../support/checkpoint.js";
 import { failsWith } from "../support/errors.js";

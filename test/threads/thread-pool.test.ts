@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, it } from "node:test";
-import { loadReranker } from "../../src/rerankers/local.js";
+import { loadReranker } from "../../src/rerankers/load.js";
 import { SessionThread } from "../../src/threads/thread-pool.js";
 import { useOwnCache } from "../support/checkpoint.js";
 import { fixture } from "../support/paths.js";

@@ -1,5 +1,5 @@
 import { RerankError } from "../../errors.js";
-import { loadReranker } from "../../rerankers/local.js";
+import { loadReranker } from "../../rerankers/load.js";
 import { rerankerOptionChecks } from "../../rerankers/option-checks.js";
 import type { Reranker } from "../../types.js";
 import { isOneOf, isPositiveInteger } from "../../validate.js";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, it } from "node:test";
 import type { Architecture } from "../../../src/graph/architectures/architecture.js";
 import { architectures } from "../../../src/graph/architectures/list.js";
-import { loadReranker } from "../../../src/rerankers/local.js";
+import { loadReranker } from "../../../src/rerankers/load.js";
 import { editModel, type Tensors, useOwnCache } from "../../support/checkpoint.js";
 import { openTokenizer } from "../../support/engine.js";
 import { failsWith } from "../../support/errors.js";

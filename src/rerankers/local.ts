@@ -125,7 +125,7 @@ export class LocalReranker extends BaseReranker {
     if (maxLength !== undefined && maxLength > limit)
       throw refuse(`more than the ${limit} tokens that ${info.model} allows`);
     if (maxLength !== undefined && maxLength < least)
-      throw refuse(`less than the ${least} special tokens of every pair`);
+      throw refuse(`less than the ${least} tokens of the shortest pair: its special tokens, and one of each text`);
     this.#info = { ...info, maxLength: maxLength ?? info.maxLength };
     return engine;
   }

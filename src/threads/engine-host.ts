@@ -47,7 +47,7 @@ async function start(
   try {
     const model = await loadModel(spec, sessions);
     const { info, limit, warnings, tokenizer } = model;
-    send({ type: "ready", facts: { info, least: tokenizer.specialTokensPerPair, limit, warnings } });
+    send({ type: "ready", facts: { info, least: tokenizer.specialTokensPerPair + 2, limit, warnings } });
     return new Engine(model, {
       progress: (id, scored) => send({ type: "progress", id, scored }),
       result: (id, result) => send({ type: "result", id, result }),

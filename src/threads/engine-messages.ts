@@ -6,7 +6,7 @@ import type { RerankerInfo } from "../types.js";
 /** What the caller's side knows of a loaded model. */
 export interface EngineFacts {
   info: RerankerInfo;
-  /** shortest and longest pair in tokens that the model allows */
+  /** shortest pair in tokens that holds something of both texts, and the longest that the model allows */
   least: number;
   limit: number;
   warnings: string[];

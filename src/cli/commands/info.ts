@@ -26,7 +26,7 @@ export const infoCommand = defineCommand({
     "cache-dir": fileOptions["cache-dir"],
   },
   details: `Opens no connection. Devices are tried with mini, the small model inside this package. Exit code 1 when MODEL is not on
-this machine or cannot be run.`,
+this machine or cannot be run, or when the device that --device names does not work.`,
   async run({ values, positionals: [model = "mini"] }, io) {
     const options = { ...toFileOptions(values), localFilesOnly: true, signal: io.signal };
     const info: Info = {
@@ -49,7 +49,9 @@ this machine or cannot be run.`,
         .catch((error) => problem(model, error)),
     };
     io.stdout.write(values.json ? `${JSON.stringify(info)}\n` : report(info, io));
-    return "problem" in info.model ? 1 : 0;
+    const named = values.device !== undefined && values.device !== "auto";
+    const works = !("problem" in info.devices) && info.devices.some(({ outcome }) => outcome === "works");
+    return "problem" in info.model || (named && !works) ? 1 : 0;
   },
 });
 

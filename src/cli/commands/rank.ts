@@ -1,12 +1,15 @@
 import { show } from "../../errors.js";
-import type { RankedDocument } from "../../types.js";
+import type { RankedDocument, Reranker } from "../../types.js";
 import { isFiniteNumber, isOneOf, isPositiveInteger, isText } from "../../validate.js";
 import { defineCommand, UsageError } from "../command.js";
 import { type Format, type InputDocument, readDocuments } from "../documents.js";
 import { type Io, paint, terminalWidth } from "../io.js";
 import { deviceOptions, fileOptions, lengthOptions, toRerankerOptions } from "../options.js";
+import type { Progress } from "../progress.js";
 import { displayWidth, fit, oneLine, pad } from "../text.js";
-import { withReranker } from "../with-reranker.js";
+import { withRemoteReranker, withReranker } from "../with-reranker.js";
+
+const localOptions = { ...deviceOptions, ...lengthOptions, ...fileOptions };
 
 export const rankCommand = defineCommand({
   name: "rank",
@@ -31,9 +34,13 @@ export const rankCommand = defineCommand({
       check: isText,
       help: 'Hub id, folder, or mini (small, inside this package). Default "BAAI/bge-reranker-base".',
     },
-    ...deviceOptions,
-    ...lengthOptions,
-    ...fileOptions,
+    url: {
+      kind: "text",
+      value: "URL",
+      check: isText,
+      help: "Have an inference engine score them: TEI, vLLM, Infinity, or a hosted API. BGE_RERANKER_API_KEY holds its key.",
+    },
+    ...localOptions,
   },
   details: `FILE holds a passage on each line, or on each line a JSON object with the passage in "text", optionally "id", and
 whatever else (it is kept in --json). Files named .jsonl or .ndjson are read as JSON, .txt as text, anything else as JSON
@@ -42,26 +49,27 @@ when its first line begins with "{". Empty lines are skipped. Nothing is ranked 
 On a terminal a passage is cut to one line; elsewhere the columns rank, score, id and text are separated by tabs, the id
 of a passage without one being its line number.
 
+With --url the model runs elsewhere: --model is a name to send, and the options of a local model do not go with it.
+
   bge-reranker rank -q "How tall is Everest?" -m mini passages.txt
   grep -rh panda notes/ | bge-reranker rank -q "what do pandas eat?" -n 5`,
   async run({ values, positionals: [file = "-"] }, io) {
     const { query, "top-n": topN, threshold: scoreThreshold, raw = false } = values;
     if (query === undefined) throw new UsageError("rank needs --query");
+    const [local] = Object.keys(localOptions).filter((name) => values[name as keyof typeof values] !== undefined);
+    if (values.url !== undefined && local) throw new UsageError(`--${local} does not go with --url`);
     if (file === "-" && io.stdin.isTTY) throw new UsageError("rank needs FILE, or passages on standard input");
     const documents = await readDocuments(file, values.format as Format | undefined, io);
     if (documents.length === 0) {
       io.stderr.write("bge-reranker: no passages to rank\n");
       return 0;
     }
-    const ranked = await withReranker(io, values.model, toRerankerOptions(values), (reranker, { scoring }) =>
-      reranker.rank(query, documents, {
-        topN,
-        scoreThreshold,
-        normalize: !raw,
-        signal: io.signal,
-        onProgress: scoring,
-      }),
-    );
+    const rank = (reranker: Reranker, { scoring: onProgress }: Progress) =>
+      reranker.rank(query, documents, { topN, scoreThreshold, normalize: !raw, signal: io.signal, onProgress });
+    const ranked =
+      values.url === undefined
+        ? await withReranker(io, values.model, toRerankerOptions(values), rank)
+        : await withRemoteReranker(io, values.url, values.model, rank);
     const lines = values.json
       ? ranked.map(jsonLine)
       : io.stdout.isTTY

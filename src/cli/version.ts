@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
+import { ownFile } from "../own-files.js";
 
 /** Version of this package. */
 export function packageVersion(): string {
-  // Seen from dist/src/cli/ of the package.
-  const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8"));
+  const { version } = JSON.parse(readFileSync(ownFile("manifest"), "utf8"));
   return version;
 }

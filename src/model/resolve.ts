@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
 import { isAbsolute, resolve, win32 } from "node:path";
-import { fileURLToPath } from "node:url";
 import { RerankError, show } from "../errors.js";
 import { checkNotAborted } from "../http/retry.js";
+import { ownFile } from "../own-files.js";
 import { expandHome } from "./hub/environment.js";
 import { isHubId, resolveHubModel } from "./hub/resolve.js";
 import type { ModelFileOptions, ModelFiles } from "./model-files.js";
@@ -22,7 +22,7 @@ export async function resolveFiles(
   if (typeof model !== "string" || model.trim() === "") {
     throw new RerankError("OPTION_INVALID", `model is ${show(model)}; expected ${FORMS}.`);
   }
-  if (model === "mini") return await fromFolder(MINI);
+  if (model === "mini") return await fromFolder(ownFile("mini"));
   const folder = resolve(expandHome(model));
   if (isPath(model) || (await kindOf(folder)) === "folder") return await fromFolder(folder);
   if (isHubId(model)) return await resolveHubModel(model, options, known);
@@ -30,9 +30,6 @@ export async function resolveFiles(
 }
 
 const FORMS = '"mini", a folder such as ./my-model, or a hub id such as "BAAI/bge-reranker-base"';
-
-/** Seen from dist/src/model/ of the package. */
-const MINI = fileURLToPath(new URL("../../../models/mini", import.meta.url));
 
 function checkFolder(model: string, folder: string, kind: Kind, revision: string | undefined): void {
   if (revision !== undefined) {

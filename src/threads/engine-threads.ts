@@ -29,7 +29,7 @@ export function startThreads(
     return acquired.port;
   };
   const session = sessionPort();
-  const engine = new Thread("./engine-worker.js", { spec, session } satisfies WorkerData, [session]);
+  const engine = new Thread("engineWorker", { spec, session } satisfies WorkerData, [session]);
   engine.on("message", (message: FromEngine) => {
     if (message.type !== "grow") return receive(message);
     const port = sessionPort();

@@ -34,7 +34,7 @@ export class SessionThread extends Thread {
   private expiry: NodeJS.Timeout | undefined;
 
   constructor() {
-    super("./session-worker.js");
+    super("sessionWorker");
     pool.add(this);
     // Its one message: the engine has closed its port and the session is freed.
     this.on("message", () => this.release());

@@ -1,4 +1,5 @@
 import { type TransferListItem, Worker } from "node:worker_threads";
+import { type OwnFile, ownFile } from "../own-files.js";
 import { type ExitState, holdExit, newExitState } from "../runtime/exit-guard.js";
 
 /** What every thread finds in its `workerData`. */
@@ -8,13 +9,12 @@ export interface ThreadData {
 
 /** A worker thread whose native code `process.exit` waits for. */
 export class Thread extends Worker {
-  /** @param file a module of this folder */
-  constructor(file: `./${string}.js`, workerData: object = {}, transferList: TransferListItem[] = []) {
+  constructor(file: OwnFile & `${string}Worker`, workerData: object = {}, transferList: TransferListItem[] = []) {
     const exitState = newExitState();
     const data = { ...workerData, exitState } satisfies ThreadData;
     // Of the flags that threads inherit, this one belongs to `node --eval` alone and would keep a worker from starting.
     const execArgv = process.execArgv.some((flag) => flag.startsWith("--input-type")) ? { execArgv: [] } : {};
-    super(new URL(file, import.meta.url), { workerData: data, transferList, name: "bge-reranker", ...execArgv });
+    super(ownFile(file), { workerData: data, transferList, name: "bge-reranker", ...execArgv });
     this.once("exit", holdExit(exitState));
   }
 }

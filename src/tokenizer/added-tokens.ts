@@ -30,8 +30,7 @@ export class AddedTokens {
     if (escaped.length > 0) this.#pattern = new RegExp(escaped.join("|"), "g");
   }
 
-  split(text: string): Part[] {
-    const parts: Part[] = [];
+  *split(text: string): Generator<Part> {
     let done = 0;
     for (const match of this.#pattern ? text.matchAll(this.#pattern) : []) {
       const token = this.#byContent.get(match[0])!;
@@ -40,12 +39,11 @@ export class AddedTokens {
       if (token.single_word && !standsAlone(text, start, end)) continue;
       if (token.lstrip) while (start > done && isSpace(text[start - 1]!)) start--;
       if (token.rstrip) while (end < text.length && isSpace(text[end]!)) end++;
-      if (start > done) parts.push(text.slice(done, start));
-      parts.push(token.id);
+      if (start > done) yield text.slice(done, start);
+      yield token.id;
       done = end;
     }
-    if (done < text.length) parts.push(done === 0 ? text : text.slice(done));
-    return parts;
+    if (done < text.length) yield done === 0 ? text : text.slice(done);
   }
 }
 

@@ -148,7 +148,26 @@ function libraryEncoder(json: Json, config: Json): Encode {
     throw new RerankError("MODEL_UNSUPPORTED", `cannot use tokenizer.json: ${(cause as Error).message}`, { cause });
   }
   // lone surrogates as UTF-8 encoding would write them
-  return (text) => tokenizer.encode(text.replace(/\p{Surrogate}/gu, "\uFFFD"), { add_special_tokens: false }).ids;
+  const encode = (text: string) =>
+    tokenizer.encode(text.replace(/\p{Surrogate}/gu, "\uFFFD"), { add_special_tokens: false }).ids;
+  // The library reads all of a text, and a long word in the square of its length.
+  return (text, limit) => {
+    for (let length = 4 * limit + 1024; length < text.length; length *= 2) {
+      const ids = encode(beginning(text, length));
+      if (ids.length >= limit + UNCERTAIN) return ids;
+    }
+    return encode(text);
+  };
+}
+
+/** Tokens before a cut that might be others without it. */
+const UNCERTAIN = 32;
+
+/** About so many characters of a text, up to white space where there is some in their last half. */
+function beginning(text: string, length: number): string {
+  const part = text.slice(0, length);
+  const space = part.search(/\s\S*$/u);
+  return space > length / 2 ? part.slice(0, space) : part.replace(/[\ud800-\udbff]$/, "");
 }
 
 function parse(file: Uint8Array | object, name: string): Json {

@@ -240,3 +240,12 @@ test("a token id that an int32 cannot hold is an error, and never another token"
     assert.throws(() => PairTokenizer.create(wordPiece).encode("server"), invalid);
   }
 });
+
+test("the general library's tokens are the same, whether all of a text is read or what is used", () => {
+  const text = lines.join(" ").slice(0, 30_000);
+  const all = roberta.encode(text);
+  for (const limit of [1, 64, 512, 2000]) assert.deepEqual(roberta.encode(text, limit), all.slice(0, limit));
+  const start = process.cpuUsage();
+  for (const unit of ["服务器", "word ", "\u0301"]) roberta.encode(unit.repeat(1_000_000), 512);
+  assert.ok(process.cpuUsage(start).user < 2e6);
+});

@@ -72,3 +72,41 @@ test("anything that is not BERT's own is left to the library", () => {
   assert.equal(readWordPiece({ ...json, model: { ...json.model, type: "WordLevel" } }), undefined);
   assert.equal(readWordPiece({ ...json, model: { ...json.model, unk_token: "<unk>" } }), undefined);
 });
+
+test("a long text has the pieces of its parts, wherever it is cut", () => {
+  const parts = ["unaffable ", "世界", "HELLO!", "he\u0301llo\u0301 ", "\u0301", "𠀀", "a-", "\r\n", "\u0000", "ΣΑΣ "];
+  for (const part of parts) {
+    for (const shift of ["", "a ", "世", "!!! "]) {
+      // white space at both ends keeps the copies apart from what stands before
+      const count = Math.ceil(9000 / part.length);
+      const copies = (times: number) => encode(`${shift} ${` ${part} `.repeat(times)}`);
+      assert.deepEqual(copies(count), [
+        ...copies(0),
+        ...Array(count)
+          .fill(copies(1).slice(copies(0).length))
+          .flat(),
+      ]);
+    }
+  }
+});
+
+test("hostile texts take time by their length, not its square", () => {
+  const marks = "\u0301\u0316\u0327\u0345".repeat(50_000);
+  for (const text of [
+    marks,
+    `e${marks}`,
+    "\u302e\u{1d165}".repeat(100_000),
+    "é".repeat(300_000),
+    "世".repeat(300_000),
+  ]) {
+    const start = process.cpuUsage();
+    assert.ok(encode(text).length > 0 || text === marks);
+    const { user } = process.cpuUsage(start);
+    assert.ok(user < 1e6, `${user / 1000} ms`);
+  }
+});
+
+test("marks go and letters stay, however many marks a letter has", () => {
+  const marks = "\u0301\u0316".repeat(200);
+  assert.deepEqual(encode(`c${marks}a${marks}f${marks}e${marks}`), ["cafe"]);
+});

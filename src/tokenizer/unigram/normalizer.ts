@@ -9,14 +9,17 @@ import { RerankError } from "../../errors.js";
  * https://github.com/s-yata/darts-clone/blob/master/include/darts.h
  */
 export class Normalizer {
-  /** UTF-8 of the last result, a space where SentencePiece writes U+2581. Valid up to the length that `run` returned. */
+  /** UTF-8 of what has been normalised, a space where SentencePiece writes U+2581. Valid up to `length`. */
   output = new Uint8Array(256);
+  length = 0;
   readonly #units: Uint32Array;
   readonly #replacements: Uint8Array;
   /** 1 where an ASCII byte followed by another ASCII byte has no rule. */
   readonly #plain = new Uint8Array(128);
-  /** Where the last rule found has its replacement. */
+  /** Where the last rule found has its replacement, and whether more input might have led to a longer one. */
   #found = 0;
+  #undecided = false;
+  #afterSpace = true;
 
   /** `charsmap`: the bytes of `precompiled_charsmap`; none leaves every character as it is. */
   constructor(charsmap: Uint8Array | undefined) {
@@ -24,18 +27,29 @@ export class Normalizer {
     for (let byte = 0; byte < 128; byte++) this.#plain[byte] = this.#isPlain(byte) ? 1 : 0;
   }
 
-  /** Normalises `input[0, length)`, which must be valid UTF-8; returns the number of bytes in `output`. */
-  run(input: Uint8Array, length: number): number {
-    // room for the prefix and for the input as it is; replacements ask for more
-    if (this.output.length < length + 1) this.output = new Uint8Array(2 * (length + 1));
+  /** Begins a text. */
+  start(): void {
+    this.output[0] = 0x20;
+    this.length = 1;
+    this.#afterSpace = true;
+  }
+
+  /**
+   * Normalises the next piece of a text, `input[0, length)`, which must be valid UTF-8, to the end of `output`.
+   * @param last whether the text ends there
+   * @returns how many bytes of it are done; the rest must be the start of the next piece
+   */
+  push(input: Uint8Array, length: number, last: boolean): number {
+    // room for the input as it is; replacements ask for more
+    this.#reserve(length);
     let out = this.output;
     const plain = this.#plain;
-    out[0] = 0x20;
-    let o = 1;
+    let o = this.length;
     let i = 0;
-    let afterSpace = true;
+    let afterSpace = this.#afterSpace;
     while (i < length) {
       const byte = input[i]!;
+      if (!last && i + 1 === length) break;
       if (byte < 0x80 && plain[byte] === 1 && (i + 1 === length || input[i + 1]! < 0x80)) {
         i++;
         if (byte !== 0x20 || !afterSpace) out[o++] = byte;
@@ -43,6 +57,7 @@ export class Normalizer {
         continue;
       }
       const matched = this.#match(input, i, length);
+      if (!last && this.#undecided) break;
       if (matched > 0) {
         i += matched;
         const end = this.#copy(o, afterSpace, length - i);
@@ -66,8 +81,16 @@ export class Normalizer {
         i += size;
       }
     }
-    while (o > 0 && out[o - 1] === 0x20) o--;
-    return o;
+    if (last) while (o > 0 && out[o - 1] === 0x20) o--;
+    this.length = o;
+    this.#afterSpace = afterSpace;
+    return i;
+  }
+
+  /** Forgets the first bytes of the output. */
+  drop(count: number): void {
+    this.output.copyWithin(0, count, this.length);
+    this.length -= count;
   }
 
   /** Copies the replacement found last to `output[o...]`, without leading spaces after a space; returns the new end. */
@@ -77,26 +100,35 @@ export class Normalizer {
     let end = start;
     while (end < from.length && from[end] !== 0) end++;
     if (afterSpace) while (start < end && from[start] === 0x20) start++;
-    if (o + (end - start) + rest > this.output.length) {
-      const grown = new Uint8Array(2 * (o + (end - start) + rest));
-      grown.set(this.output.subarray(0, o));
-      this.output = grown;
-    }
+    this.length = o;
+    this.#reserve(end - start + rest);
     for (let k = start; k < end; k++) this.output[o++] = from[k]!;
     return o;
+  }
+
+  /** Makes room for so many bytes behind those that are there. */
+  #reserve(bytes: number): void {
+    if (this.output.length >= this.length + bytes) return;
+    const grown = new Uint8Array(2 * (this.length + bytes));
+    grown.set(this.output.subarray(0, this.length));
+    this.output = grown;
   }
 
   /** Length of the longest rule that matches at `at`, 0 for none. */
   #match(input: Uint8Array, at: number, length: number): number {
     const units = this.#units;
+    this.#undecided = false;
     if (units.length === 0) return 0;
     let longest = 0;
+    this.#undecided = true;
     let cell = offset(units[0]!);
     for (let i = at; i < length; i++) {
       cell ^= input[i]!;
-      if (cell >= units.length) break;
-      const unit = units[cell]!;
-      if (label(unit) !== input[i]!) break;
+      const unit = cell < units.length ? units[cell]! : undefined;
+      if (unit === undefined || label(unit) !== input[i]!) {
+        this.#undecided = false;
+        break;
+      }
       cell ^= offset(unit);
       if (hasLeaf(unit) && cell < units.length) {
         longest = i + 1 - at;

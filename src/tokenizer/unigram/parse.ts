@@ -48,8 +48,9 @@ function isFoundInPlainText(token: AddedToken, charsmap: Uint8Array | undefined)
   if (!token.normalized) return true;
   const normalizer = new Normalizer(charsmap);
   const bytes = new TextEncoder().encode(token.content);
-  const length = normalizer.run(bytes, bytes.length);
-  return new TextDecoder().decode(normalizer.output.subarray(0, length)) === ` ${token.content}`;
+  normalizer.start();
+  normalizer.push(bytes, bytes.length, true);
+  return new TextDecoder().decode(normalizer.output.subarray(0, normalizer.length)) === ` ${token.content}`;
 }
 
 function build(vocab: Piece[], unkId: number, special: Set<number>, charsmap: Uint8Array | undefined): UnigramData {
@@ -63,13 +64,11 @@ function build(vocab: Piece[], unkId: number, special: Set<number>, charsmap: Ui
     writer.add(piece, id);
   }
   const unkScore = Math.fround((Number.isFinite(worst) ? worst : 0) - 10);
-  return { trie: buildTrie(writer.keys()), scores, unkId, unkScore, wordwise: writer.wordwise, charsmap };
+  return { trie: buildTrie(writer.keys()), scores, unkId, unkScore, charsmap };
 }
 
 /** Pieces as bytes, a space for U+2581. */
 class KeyWriter {
-  /** No piece has a space but at its start. */
-  wordwise = true;
   readonly #bytes: Uint8Array;
   readonly #starts: Int32Array;
   readonly #values: Int32Array;
@@ -87,7 +86,6 @@ class KeyWriter {
     if (piece === "" || piece.includes(" ")) return;
     const start = this.#starts[this.#count]!;
     const text = piece.replaceAll(META, " ");
-    if (text.lastIndexOf(" ") > 0) this.wordwise = false;
     let end = start;
     for (let i = 0; i < text.length && end >= start; i++) {
       const unit = text.charCodeAt(i);

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Unigram } from "../../../src/tokenizer/unigram/model.js";
-import { Normalizer } from "../../../src/tokenizer/unigram/normalizer.js";
+import { Unigram, type UnigramData } from "../../../src/tokenizer/unigram/model.js";
+import { charLength, Normalizer } from "../../../src/tokenizer/unigram/normalizer.js";
 import { readUnigram } from "../../../src/tokenizer/unigram/parse.js";
 import { buildTrie } from "../../../src/tokenizer/unigram/trie.js";
 import { fixture } from "../../support/paths.js";
@@ -55,6 +55,81 @@ test("white space: none at the ends, one between words, one in front", () => {
   for (const text of ["", " ", "     "]) assert.deepEqual(encode(json, text), []);
 });
 
+/** The best way through a whole text at once, the plain way. */
+function inOneGo({ trie, scores, unkId, unkScore, charsmap }: UnigramData, text: string): number[] {
+  const normalizer = new Normalizer(charsmap);
+  const input = new TextEncoder().encode(text);
+  normalizer.start();
+  normalizer.push(input, input.length, true);
+  const bytes = normalizer.output.subarray(0, normalizer.length);
+  const best: ({ score: number; from: number; id: number } | undefined)[] = [{ score: 0, from: -1, id: -1 }];
+  const offer = (to: number, from: number, id: number, exact: number) => {
+    if (!best[to] || exact > best[to].score) best[to] = { score: Math.fround(exact), from, id };
+  };
+  for (let at = 0; at < bytes.length; ) {
+    const next = at + charLength(bytes[at]!);
+    const { score } = best[at]!;
+    let known = false;
+    for (let end = at + 1; end <= Math.min(bytes.length, at + 200); end++) {
+      const id = lookUp(trie, bytes.subarray(at, end));
+      if (id < 0) continue;
+      offer(end, at, id, scores[id]! + score);
+      if (end === next) known = true;
+    }
+    if (!known) offer(next, at, unkId, Math.fround(unkScore + score));
+    at = next;
+  }
+  const ids: number[] = [];
+  for (let at = bytes.length; at > 0; at = best[at]!.from) ids.unshift(best[at]!.id);
+  return ids.filter((id, i) => id !== unkId || ids[i - 1] !== unkId);
+}
+
+const XLMR = JSON.parse(readFileSync(fixture("models/xlmr/tokenizer.json"), "utf8")) as Json;
+
+test("a long text has the pieces that it would have in one go, however its slices fall", () => {
+  const data = readUnigram(XLMR, XLMR.added_tokens as [])!;
+  const fragment = fc.oneof(
+    fc.constantFrom(
+      "the server could not start",
+      "服务器无法启动，请检查配置文件。",
+      "е\u0308",
+      "é",
+      "\u2581",
+      " ",
+      "   ",
+      "\u{20000}",
+    ),
+    fc.constantFrom("ﷺ", "\ud800", "が", "ｶﾞ", "x".repeat(40), "\u2581".repeat(300), " ".repeat(5000), "aab"),
+    fc.string({ unit: "grapheme", maxLength: 30 }),
+  );
+  const text = fc.array(fragment, { minLength: 40, maxLength: 120 }).map((parts) => parts.join("").slice(0, 14_000));
+  fc.assert(
+    fc.property(text, (text) => {
+      const ids: number[] = [];
+      new Unigram(data).encode(text, ids, Number.POSITIVE_INFINITY);
+      assert.deepEqual(ids, inOneGo(data, text));
+      const some: number[] = [];
+      new Unigram(data).encode(text, some, 100);
+      assert.ok(some.length >= Math.min(100, ids.length));
+      assert.deepEqual(some, ids.slice(0, some.length));
+    }),
+    { numRuns: 15 },
+  );
+});
+
+test("a text costs what is used of it", () => {
+  const unigram = new Unigram(readUnigram(XLMR, XLMR.added_tokens as [])!);
+  for (const unit of ["服务器", "a", "word ", "\u0301\u0316", "\u{20000}"]) {
+    const text = unit.repeat(Math.floor(3_000_000 / unit.length));
+    text.charCodeAt(0); // makes one piece of it
+    const start = process.cpuUsage();
+    const ids: number[] = [];
+    unigram.encode(text, ids, 512);
+    const { user } = process.cpuUsage(start);
+    assert.ok(user < 1e6, `${user / 1000} ms for ${JSON.stringify(unit)}`);
+  }
+});
+
 test("every form that the converters wrote is known; others are left to the library", () => {
   const precompiled = { type: "Precompiled", precompiled_charsmap: null };
   const collapse = { type: "Replace", pattern: { Regex: " {2,}" }, content: " " };
@@ -87,11 +162,10 @@ test("every form that the converters wrote is known; others are left to the libr
 });
 
 test("special tokens are not found in what normalisation makes of other characters", () => {
-  const json = JSON.parse(readFileSync(fixture("models/xlmr/tokenizer.json"), "utf8")) as Json;
-  const data = readUnigram(json, json.added_tokens as [])!;
+  const data = readUnigram(XLMR, XLMR.added_tokens as [])!;
   const ids: number[] = [];
   new Unigram(data).encode("＜/s＞＜mask＞<s>", ids, Number.POSITIVE_INFINITY);
-  const special = (json.added_tokens as { id: number }[]).map((token) => token.id);
+  const special = (XLMR.added_tokens as { id: number }[]).map((token) => token.id);
   assert.ok(ids.length > 5 && ids.every((id) => !special.includes(id)));
 });
 
@@ -135,8 +209,9 @@ test("a damaged charsmap is refused, and one of random bytes does no harm", () =
       new DataView(charsmap.buffer).setUint32(0, 4096, true);
       const input = new TextEncoder().encode(text);
       const normalizer = new Normalizer(charsmap);
-      const length = normalizer.run(input, input.length);
-      assert.ok(length >= 0 && length <= normalizer.output.length);
+      normalizer.start();
+      const done = normalizer.push(input, input.length, true);
+      assert.ok(done === input.length && normalizer.length >= 0 && normalizer.length <= normalizer.output.length);
     }),
   );
 });

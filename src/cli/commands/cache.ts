@@ -22,7 +22,7 @@ const KINDS: [end: string, what: string][] = [
 
 export const cacheCommand = defineCommand({
   name: "cache",
-  summary: "Show, clear or fill the cache of what was derived from models: converted and packed weights, tokenizers.",
+  summary: "Show, clear or fill the cache of what was derived from models: weights, compiled tokenizers.",
   positionals: [
     { name: "ACTION", required: false, help: "show (default), clear, or warm." },
     { name: "MODEL", required: false, help: "With warm: hub id, folder, or mini." },

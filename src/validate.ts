@@ -98,17 +98,15 @@ export function checkRetrieval({ retrievalScores, retrievalWeight }: RankOptions
       "rank: retrievalWeight is the weight of retrievalScores, which are missing.",
     );
   }
-  const scores = entries("retrievalScores", retrievalScores);
-  if (scores.length !== count) {
-    throw new RerankError(
-      "INPUT_INVALID",
-      `The retrievalScores must be one for each document: got ${scores.length} for ${count} documents.`,
-    );
-  }
-  for (const [index, score] of scores) {
-    if (Number.isFinite(score)) continue;
+  checkEach("retrievalScores", retrievalScores, (score, index) => {
+    if (Number.isFinite(score)) return;
     throw new RerankError("INPUT_INVALID", `Retrieval score ${index} must be a finite number, got ${show(score)}.`);
-  }
+  });
+  if (retrievalScores.length === count) return;
+  throw new RerankError(
+    "INPUT_INVALID",
+    `The retrievalScores must be one for each document: got ${retrievalScores.length} for ${count} documents.`,
+  );
 }
 
 /** @throws RerankError `INPUT_INVALID` unless the query is a string. The empty string is scored like any other. */
@@ -119,10 +117,10 @@ export function checkQuery(query: unknown): asserts query is string {
 
 /** @throws RerankError `INPUT_INVALID` unless the passages are an array of strings. */
 export function checkPassages(passages: unknown): asserts passages is readonly string[] {
-  for (const [index, passage] of entries("passages", passages)) {
-    if (typeof passage === "string") continue;
+  checkEach("passages", passages, (passage, index) => {
+    if (typeof passage === "string") return;
     throw new RerankError("INPUT_INVALID", `Passage ${index} must be a string, got ${show(passage)}.`);
-  }
+  });
 }
 
 /**
@@ -131,14 +129,16 @@ export function checkPassages(passages: unknown): asserts passages is readonly s
  * @throws RerankError `INPUT_INVALID` unless each is a string or an object with a string in `text`.
  */
 export function documentTexts(documents: readonly RerankDocument[]): string[] {
-  return entries("documents", documents).map(([index, document]) => {
+  const texts: string[] = [];
+  checkEach("documents", documents, (document, index) => {
     const text = typeof document === "object" && document !== null && "text" in document ? document.text : document;
-    if (typeof text === "string") return text;
+    if (typeof text === "string") return void texts.push(text);
     throw new RerankError(
       "INPUT_INVALID",
       `Document ${index} must be a string or an object with a string in "text", got ${show(document)}.`,
     );
   });
+  return texts;
 }
 
 /** Whether the argument of `computeScore` is one pair rather than a list of pairs. */
@@ -150,15 +150,16 @@ export function isOnePair(
 
 /** @throws RerankError `INPUT_INVALID` unless the argument is an array of `[query, passage]` string pairs. */
 export function checkPairs(pairs: unknown): asserts pairs is readonly (readonly [string, string])[] {
-  for (const [index, pair] of entries("pairs", pairs)) {
-    if (Array.isArray(pair) && pair.length === 2 && typeof pair[0] === "string" && typeof pair[1] === "string")
-      continue;
+  checkEach("pairs", pairs, (pair, index) => {
+    if (Array.isArray(pair) && pair.length === 2 && typeof pair[0] === "string" && typeof pair[1] === "string") return;
     throw new RerankError("INPUT_INVALID", `Pair ${index} must be [query, passage], two strings, got ${show(pair)}.`);
-  }
+  });
 }
 
-// Array.from visits the holes of sparse arrays too, as undefined.
-function entries(what: string, values: unknown): [number, unknown][] {
-  if (Array.isArray(values)) return Array.from(values, (value, index) => [index, value]);
-  throw new RerankError("INPUT_INVALID", `The ${what} must be an array, got ${show(values)}.`);
+/** Visits the holes of sparse arrays too, as undefined. */
+function checkEach(what: string, values: unknown, check: (value: unknown, index: number) => void): void {
+  if (!Array.isArray(values)) {
+    throw new RerankError("INPUT_INVALID", `The ${what} must be an array, got ${show(values)}.`);
+  }
+  for (let index = 0; index < values.length; index++) check(values[index], index);
 }

@@ -1,7 +1,7 @@
 import { RerankError } from "../errors.js";
 import type { LocalRequest, Span } from "../request.js";
 import type { EncodedPair, PairTokenizer } from "../tokenizer/tokenizer.js";
-import { splitPassage } from "./sliding-windows.js";
+import { splitPassage, type Window } from "./sliding-windows.js";
 
 /** A passage as the model reads it. */
 export interface TokenizedPassage {
@@ -34,7 +34,10 @@ export function passageTokenizer(tokenizer: PairTokenizer): TokenizePassage {
       return { pairs: [{ pair: tokenizer.pair(query, ids, maxLength) }], truncated: ids.length > room };
     }
     const windows = splitPassage(text, tokenizer.encode(text), room, (part) => tokenizer.encode(part));
-    const pairs = windows.map(({ ids, span }) => ({ pair: tokenizer.pair(query, ids, maxLength), span }));
+    const pairs = withoutRepeats(windows).map(({ ids, span }) => ({
+      pair: tokenizer.pair(query, ids, maxLength),
+      span,
+    }));
     return { pairs, truncated: false };
   };
 }
@@ -45,4 +48,17 @@ function noRoom(query: number, maxLength: number): RerankError {
     "OPTION_INVALID",
     `maxLength ${maxLength} leaves no room for a passage beside a query of ${query} tokens; raise it, or shorten the query.`,
   );
+}
+
+/**
+ * The first of the windows that the model reads as the same: in different batches the last bits of their scores may
+ * differ, and chance would decide which of them is the best.
+ */
+function withoutRepeats(windows: Window[]): Window[] {
+  if (windows.length === 1) return windows;
+  const seen = new Set<string>();
+  return windows.filter(({ ids }) => {
+    const key = Array.prototype.join.call(ids);
+    return !seen.has(key) && seen.add(key);
+  });
 }

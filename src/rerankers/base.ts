@@ -22,6 +22,7 @@ import {
   scoreOptionChecks,
 } from "../validate.js";
 import { blend } from "./blending.js";
+import { groupQueries } from "./group-queries.js";
 import { withinLimits } from "./limits.js";
 import { rankScores, sigmoid } from "./ranking.js";
 
@@ -59,11 +60,8 @@ export abstract class BaseReranker implements Reranker {
     const one = isOnePair(pairs);
     const list = one ? [pairs] : pairs;
     checkPairs(list);
-    const queries = [...new Set(list.map(([query]) => query))];
-    const indexOf = new Map(queries.map((query, index) => [query, index]));
-    const queryOf = list.map(([query]) => indexOf.get(query)!);
-    const result = await this.#run({ queries, passages: list.map(([, passage]) => passage), queryOf }, options);
-    const scores = convert(result, normalize);
+    const given = list.map(([query, passage]) => [query, passage] as const);
+    const scores = convert(await this.#run(groupQueries(given), options), normalize);
     return one ? scores[0]! : scores;
   }
 
@@ -104,9 +102,9 @@ export abstract class BaseReranker implements Reranker {
   }
 
   /** Reads the options before anything is waited for: the caller may use the object again. */
-  async #run(request: ScoreRequest, options: ScoreOptions): Promise<ScoreResult> {
+  async #run(request: ScoreRequest | Promise<ScoreRequest>, options: ScoreOptions): Promise<ScoreResult> {
     const { onProgress, onStats } = options;
-    const result = await withinLimits(options, (signal) => this.run(request, { signal, onProgress }));
+    const result = await withinLimits(options, async (signal) => this.run(await request, { signal, onProgress }));
     onStats?.(result.stats);
     return result;
   }

@@ -18,13 +18,18 @@ interface Call {
   owner: object;
   /** Passages. */
   size: number;
+  characters: number;
   onProgress: CallOptions["onProgress"];
   resolve: (result: ScoreResult) => void;
   reject: (error: unknown) => void;
 }
 
-/** Passages that may wait in one engine; a caller that has more must wait for some to finish. */
+/**
+ * What may wait in one engine, passages and characters of their texts; a caller that has more must wait for some to
+ * finish. In memory a character takes up to two bytes.
+ */
 const MOST_PASSAGES = 1_000_000;
+const MOST_CHARACTERS = 2 ** 28;
 
 /** The caller's side of an engine that runs in a worker thread, or inline with `worker: false`. */
 export class EngineClient {
@@ -34,6 +39,7 @@ export class EngineClient {
   /** Calls that have no answer yet, by id. */
   private readonly calls = new Map<number, Call>();
   private passages = 0;
+  private characters = 0;
   private nextId = 0;
   private ended: Error | undefined;
   private settleStart!: { resolve: () => void; reject: (error: unknown) => void };
@@ -74,7 +80,11 @@ export class EngineClient {
   run(request: LocalRequest, { owner, signal, onProgress }: CallOptions): Promise<ScoreResult> {
     const size = request.passages.length;
     if (this.ended) return Promise.reject(this.ended);
-    if (this.passages + size > MOST_PASSAGES) return Promise.reject(queueFull(this.passages, size));
+    const characters = count(request.passages) + count(request.queries);
+    const full =
+      overflow("passages", this.passages, size, MOST_PASSAGES) ??
+      overflow("characters", this.characters, characters, MOST_CHARACTERS);
+    if (full) return Promise.reject(full);
     const id = this.nextId++;
     return new Promise<ScoreResult>((resolve, reject) => {
       const abort = () => this.drop(id, signal!.reason);
@@ -86,8 +96,9 @@ export class EngineClient {
           settle(value);
         };
       if (this.calls.size === 0) this.port.hold(true);
-      this.calls.set(id, { owner, size, onProgress, resolve: settled(resolve), reject: settled(reject) });
+      this.calls.set(id, { owner, size, characters, onProgress, resolve: settled(resolve), reject: settled(reject) });
       this.passages += size;
+      this.characters += characters;
       void this.send(id, request);
     });
   }
@@ -174,6 +185,7 @@ export class EngineClient {
     if (!call) return undefined;
     this.calls.delete(id);
     this.passages -= call.size;
+    this.characters -= call.characters;
     if (this.calls.size === 0) this.port.hold(false);
     return call;
   }
@@ -192,9 +204,14 @@ export class EngineClient {
   }
 }
 
-function queueFull(waiting: number, more: number): RerankError {
+function count(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + text.length, 0);
+}
+
+function overflow(what: string, waiting: number, more: number, most: number): RerankError | undefined {
+  if (waiting + more <= most) return undefined;
   return new RerankError(
     "OVERLOADED",
-    `The queue is full: ${waiting} passages are waiting and ${more} more would exceed ${MOST_PASSAGES}. Wait for earlier calls to finish, or send fewer passages.`,
+    `The queue is full: ${waiting} ${what} are waiting and ${more} more would exceed ${most}. Wait for earlier calls to finish, or send fewer passages.`,
   );
 }

@@ -143,6 +143,23 @@ describe("Queue shares batches between requests", () => {
   });
 });
 
+describe("Queue holds many requests", () => {
+  /** Milliseconds to run so many requests of one passage each. */
+  function drained(count: number): number {
+    const queue = new TestQueue();
+    for (let id = 0; id < count; id++) queue.add(id, [20 + (id % 50)]);
+    const start = performance.now();
+    queue.drain(1024);
+    return performance.now() - start;
+  }
+
+  it("at a cost that grows with their number, not with its square", () => {
+    drained(1000);
+    const [few, many] = [drained(4000), drained(32_000)];
+    assert.ok(many < 24 * few, `${many} ms for eight times as many as took ${few} ms`);
+  });
+});
+
 describe("Queue is fair", () => {
   it("a one-passage request waits for one batch at most, however long the queue is and whenever it comes", () => {
     fc.assert(

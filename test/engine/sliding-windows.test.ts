@@ -6,7 +6,7 @@ import { makeBatch } from "../../src/runtime/batch.js";
 import type { Session } from "../../src/runtime/session.js";
 import type { PairTokenizer } from "../../src/tokenizer/tokenizer.js";
 import { useOwnCache } from "../support/checkpoint.js";
-import { EngineRun, loadedModel, openSession, openTokenizer } from "../support/engine.js";
+import { EngineRun, FakeSession, loadedModel, openSession, openTokenizer } from "../support/engine.js";
 import { fixture } from "../support/paths.js";
 
 useOwnCache();
@@ -177,6 +177,16 @@ describe("max-passage", () => {
     const { logit, span } = await best("server ".repeat(200), text, 64);
     assert.ok(span[1] > span[0] && span[1] <= text.length);
     assert.ok(Math.abs(logit - (await scoreAlone("server ".repeat(200), text.slice(...span), 64))) < 1e-5);
+  });
+
+  it("of windows with the same text the first, whatever their batches add in the last bits", async () => {
+    const noisy = new FakeSession();
+    noisy.logit = (batch, row) => batch.lengths[row]! + noisy.batches.length / 1e7;
+    const run = new EngineRun(loadedModel({ session: noisy, tokenizer, batchTokens: 1 }));
+    await run.submit(1, ["q"], ["server ".repeat(400), "a", "a"], { maxLength: 64, overflow: "max-passage" });
+    const [first, ...others] = run.spans.get(1)!;
+    assert.equal(first![0], 0, `${first}`);
+    assert.equal(others.length, 2);
   });
 
   it("answers a passage once, when its last window is in, among other requests", async () => {

@@ -61,6 +61,35 @@ describe("the event loop stays free", () => {
     const books = Array.from({ length: 500 }, (_, i) => `${i} ${book}`);
     await assertFree(50, () => reranker.score("q", books));
   });
+
+  it("while tens of thousands of pairs with as many queries are handed over", async () => {
+    await using reranker = await loadReranker(BERT, { device: "cpu", maxLength: 16 });
+    const query = "why did the server process terminate ".repeat(6);
+    const pairs = Array.from({ length: 40_000 }, (_, i): [string, string] => [`${i} ${query}`, "error"]);
+    await assertFree(100, async () => {
+      const controller = new AbortController();
+      const call = reranker.computeScore(pairs, { signal: controller.signal, onProgress: () => controller.abort() });
+      await assert.rejects(call, failsWith("ABORTED"));
+    });
+  });
+});
+
+describe("a full queue", () => {
+  it("refuses passages and texts beyond its limit, and takes more when some are done", async () => {
+    await using reranker = await loadReranker(BERT, { device: "cpu" });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const refused = failsWith("OVERLOADED", "queue is full", "fewer passages");
+    const megabyte = "error ".repeat(2 ** 20 / 6);
+    await assert.rejects(reranker.score("q", new Array<string>(257).fill(megabyte)), refused);
+    await assert.rejects(reranker.score(megabyte.repeat(257), ["a"]), refused);
+    await assert.rejects(reranker.score("q", new Array<string>(1_000_001).fill("")), refused);
+    const waiting = reranker.score("q", new Array<string>(200).fill(megabyte), { signal });
+    await assert.rejects(reranker.score("q", new Array<string>(60).fill(megabyte)), refused);
+    controller.abort();
+    await assert.rejects(waiting, failsWith("ABORTED"));
+    assert.equal((await reranker.score("q", ["error"])).length, 1);
+  });
 });
 
 for (const worker of [true, false]) {

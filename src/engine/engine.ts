@@ -16,6 +16,8 @@ export interface EngineEvents {
   result(id: number, result: ScoreResult): void;
   /** The request has failed; the last that is heard of it. */
   failure(id: number, error: unknown): void;
+  /** Nothing can be scored any more: all requests have failed, and those to come will. */
+  stopped(error: unknown): void;
   /** A sentence for the user. */
   warning(message: string): void;
 }
@@ -26,7 +28,7 @@ export class Engine {
   private readonly slots: SessionSlots;
   private readonly running = new Set<Promise<void>>();
   private budget: number;
-  private disposed = false;
+  private stopped = false;
 
   constructor(
     private readonly model: LoadedModel,
@@ -42,6 +44,14 @@ export class Engine {
   }
 
   submit(id: number, request: LocalRequest): void {
+    if (this.stopped) return;
+    try {
+      this.model.checkFiles();
+    } catch (error) {
+      // The sessions map what is no longer their model: no batch may begin.
+      this.stopped = true;
+      return this.events.stopped(error);
+    }
     this.queue.add(id, request);
     this.work();
   }
@@ -52,14 +62,14 @@ export class Engine {
   }
 
   async dispose(): Promise<void> {
-    this.disposed = true;
+    this.stopped = true;
     await Promise.all(this.running);
     await this.slots.release();
   }
 
   /** Gives every session that has nothing to do a batch. */
   private work(): void {
-    if (this.disposed) return;
+    if (this.stopped) return;
     this.slots.improve(this.queue.queued);
     for (const slot of this.slots.all) {
       while (this.slots.mayTake(slot, this.queue.queued)) {

@@ -44,6 +44,7 @@ export class EngineClient {
   private ended: Error | undefined;
   private settleStart!: { resolve: () => void; reject: (error: unknown) => void };
   private confirmDispose: (() => void) | undefined;
+  private closing: Promise<void> | undefined;
 
   private constructor() {}
 
@@ -72,7 +73,7 @@ export class EngineClient {
     return client;
   }
 
-  /** Whether the engine still takes work; false after `dispose` or when its thread has died. */
+  /** Whether the engine still takes work; false after `dispose`, when it has stopped or its thread has died. */
   get alive(): boolean {
     return this.ended === undefined;
   }
@@ -110,12 +111,16 @@ export class EngineClient {
 
   /** Lets the batch that is running finish, rejects the rest with `DISPOSED` and frees what the engine holds. */
   async dispose(): Promise<void> {
-    if (this.ended) return;
+    if (!this.ended) this.closing = this.close(disposedError());
+    await this.closing;
+  }
+
+  private async close(error: Error): Promise<void> {
     const disposed = new Promise<void>((resolve) => {
       this.confirmDispose = resolve;
     });
     this.port.send({ type: "dispose" });
-    this.end(disposedError());
+    this.end(error);
     // Ending the last call has let go of the process; it stays for the answer.
     this.port.hold(true);
     await disposed;
@@ -155,6 +160,9 @@ export class EngineClient {
       }
       case "failure":
         return this.settle(message.id)?.reject(fromPlain(message.error));
+      case "stopped":
+        if (!this.ended) this.closing = this.close(fromPlain(message.error));
+        return;
       case "warning":
         return emitWarning(message.message);
       case "disposed":

@@ -52,6 +52,7 @@ async function start(
       progress: (id, scored) => send({ type: "progress", id, scored }),
       result: (id, result) => send({ type: "result", id, result }),
       failure: (id, error) => send({ type: "failure", id, error: plainError(error) }),
+      stopped: (error) => send({ type: "stopped", error: plainError(error) }),
       warning: (message) => send({ type: "warning", message }),
     });
   } catch (error) {

@@ -30,6 +30,7 @@ export type FromEngine =
   | { type: "progress"; id: number; scored: number }
   | { type: "result"; id: number; result: ScoreResult }
   | { type: "failure"; id: number; error: PlainError }
+  | { type: "stopped"; error: PlainError }
   | { type: "warning"; message: string }
   /** There is work for one session more. */
   | { type: "grow" }

@@ -17,6 +17,13 @@ preloadRuntime();
 const parent = parentPort!;
 parent.on("message", serve);
 
+/** A thread whose session is lost is of no use to its engine, which hears of it from the thread's end. */
+function end(error: unknown): undefined {
+  setImmediate(() => {
+    throw error;
+  });
+}
+
 /** Works for the engine at the other end of this port until that closes it, then tells the parent. */
 function serve(port: MessagePort): void {
   let session: Session | undefined;
@@ -36,7 +43,7 @@ function serve(port: MessagePort): void {
             session = await open();
             reopen = open;
           } catch (error) {
-            session = await reopen?.();
+            session = await reopen?.().catch(end);
             throw error;
           }
           return { type: "opened", warnings };

@@ -213,6 +213,28 @@ describe("Engine keeps errors where they belong", () => {
 });
 
 describe("Engine stops", () => {
+  it("for good when the model's files are no longer what its sessions have open", async () => {
+    let error: Error | undefined;
+    let checks = 0;
+    const checkFiles = () => {
+      checks++;
+      if (error) throw error;
+    };
+    const { run, session } = start({ batchTokens: 50, checkFiles });
+    session.milliseconds = 2;
+    await run.submit(1, ["q"], passages(200));
+    assert.equal(checks, 1, "once a call");
+    const under = run.submit(2, ["q"], passages(200));
+    error = new Error("overwritten");
+    await Promise.all([under, run.submit(3, ["q"], ["error"])]);
+    assert.equal(run.stopped, error);
+    const batches = session.batches.length;
+    await new Promise((resume) => setTimeout(resume, 20));
+    assert.ok(session.batches.length <= batches + 1, "no batch begins");
+    await run.engine.dispose();
+    assert.equal(session.released, 1);
+  });
+
   it("an aborted request after the batch under way, others not at all", async () => {
     const { run, session } = start({ batchTokens: 50 });
     session.milliseconds = 2;

@@ -62,6 +62,24 @@ describe("An engine with several sessions", () => {
     assert.match(run.warnings[0]!, /start another session: no thread left/);
   });
 
+  it("does not hang when its only session, on all cores, stays alone", { timeout: 20_000 }, async () => {
+    const openAnother = () => Promise.reject(new Error("the model's folder is gone"));
+    const { run, sessions } = start(2, { allCores: true, openAnother });
+    for (const id of [1, 2, 3]) await run.submit(id, ["q"], passages(10));
+    assert.equal(sessions[0]!.batches.length, 30);
+    assert.equal(run.warnings.length, 1);
+  });
+
+  it("goes on with its only session while the next one opens", async () => {
+    let opened = (_: FakeSession) => {};
+    const openAnother = () => new Promise<FakeSession>((resolve) => (opened = resolve));
+    const { run, sessions } = start(1, { allCores: true, openAnother });
+    await run.submit(1, ["q"], passages(10));
+    await run.submit(2, ["q"], passages(10));
+    assert.equal(sessions[0]!.batches.length, 20, "nothing waited for the other");
+    opened(slowSession());
+  });
+
   it("leaves the one on all cores to lone pairs once the others are there", async () => {
     const { run, sessions } = start(2, { allCores: true });
     await run.submit(1, ["q"], passages(60));

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { RerankErrorCode } from "../../src/errors.js";
 import { loadReranker } from "../../src/rerankers/load.js";
 import type { Reranker, RerankerOptions } from "../../src/types.js";
-import { useOwnCache } from "../support/checkpoint.js";
+import { editModel, useOwnCache } from "../support/checkpoint.js";
 import { describeReranker } from "../support/conformance.js";
 import { failsWith } from "../support/errors.js";
 import { fixture } from "../support/paths.js";
@@ -65,6 +67,30 @@ describe("a local reranker", () => {
     await assert.rejects(loadReranker(BERT, cpu({ maxLength: 513 })), failsWith("OPTION_INVALID", "513", "512"));
     assert.equal(workersStarted.length > 0 && workersRunning().length, before);
   });
+});
+
+describe("a checkpoint that is written over while it is loaded", () => {
+  for (const worker of [true, false]) {
+    it(`is an error of the next call; the one after it scores the new one, worker: ${worker}`, async (t) => {
+      const folder = editModel(t, "bert", {});
+      const weights = join(folder, "model.safetensors");
+      const other = editModel(t, "bert", {
+        tensors: (tensors) => tensors.get("classifier.weight")!.bytes.fill(0),
+      });
+      await using reranker = await loadReranker(folder, cpu({ worker }));
+      const [before] = await reranker.score("server", ["error"]);
+      writeFileSync(weights, readFileSync(join(other, "model.safetensors")));
+      const calls = [reranker.score("server", ["error"]), reranker.rank("server", ["error"])];
+      for (const call of calls) await assert.rejects(call, failsWith("MODEL_INVALID", weights, "renaming"));
+      const [after] = await reranker.score("server", ["error"]);
+      assert.notEqual(after, before);
+      assert.equal(after, (await reranker.score("server", ["process"]))[0], "a classifier of zeros");
+      truncateSync(weights, 5000);
+      for (let i = 0; i < 2; i++) await assert.rejects(reranker.score("server", ["error"]), failsWith("MODEL_INVALID"));
+      await reranker.dispose();
+      assert.equal(workersRunning().length, 0);
+    });
+  }
 });
 
 describe("overflow max-passage", () => {

@@ -99,6 +99,7 @@ export class EngineRun {
   readonly spans = new Map<number, readonly Span[] | undefined>();
   readonly warnings: string[] = [];
   readonly failures = new Map<number, unknown>();
+  stopped: unknown;
   readonly #answered = new Map<number, () => void>();
 
   constructor(model: LoadedModel) {
@@ -115,6 +116,10 @@ export class EngineRun {
         this.failures.set(id, error);
         this.log.push({ id, scored: "failed" });
         this.#answered.get(id)!();
+      },
+      stopped: (error) => {
+        this.stopped = error;
+        for (const answered of this.#answered.values()) answered();
       },
       warning: (message) => this.warnings.push(message),
     });

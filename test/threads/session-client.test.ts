@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import { describe, it } from "node:test";
 import type { GraphModel } from "../../src/graph/graph-model.js";
 import { makeBatch } from "../../src/runtime/batch.js";
 import { sessionThread } from "../../src/threads/session-client.js";
 import { acquireThread } from "../../src/threads/thread-pool.js";
-import { useOwnCache } from "../support/checkpoint.js";
+import { editModel, useOwnCache } from "../support/checkpoint.js";
 import { openGraph, openTokenizer } from "../support/engine.js";
 import { fixture } from "../support/paths.js";
 
@@ -31,5 +32,19 @@ describe("a session in a thread of its own", () => {
     port.close();
     await released;
     clearInterval(alive);
+  });
+
+  it("that has lost it ends, and says why", async (t) => {
+    const folder = editModel(t, "bert", {});
+    const model = await openGraph(folder, false);
+    let lost: (cause: unknown) => void = () => {};
+    const cause = new Promise((resolve) => {
+      lost = resolve;
+    });
+    const open = sessionThread(acquireThread(lost).port);
+    await open(model, CPU, { draft: true });
+    rmSync(folder, { recursive: true });
+    await assert.rejects(open(model, CPU));
+    assert.match(String(await cause), /safetensors/);
   });
 });

@@ -41,10 +41,12 @@ describe("a session in a thread of its own", () => {
     const cause = new Promise((resolve) => {
       lost = resolve;
     });
+    const alive = setInterval(() => {}, 1000);
     const open = sessionThread(acquireThread(lost).port);
     await open(model, CPU, { draft: true });
     rmSync(folder, { recursive: true });
     await assert.rejects(open(model, CPU));
     assert.match(String(await cause), /safetensors/);
+    clearInterval(alive);
   });
 });

@@ -1,6 +1,7 @@
 // AI SDK: a local model for its rerank function.
 import { rerank } from "ai";
 import { bgeReranker } from "bge-reranker/ai-sdk";
+import "./support/process.js";
 
 const model = bgeReranker({ model: "mini" });
 

@@ -1,5 +1,6 @@
 // Rerank a handful of passages with the small model inside the package.
 import { loadReranker } from "bge-reranker";
+import "./support/process.js";
 
 const passages = [
   "The box has a warranty of five years, the supplied disks of three.",

@@ -3,6 +3,7 @@ import { ContextualCompressionRetriever } from "@langchain/classic/retrievers/co
 import { BgeReranker } from "bge-reranker/langchain";
 import { Bm25Retriever } from "./support/langchain-bm25.js";
 import { exampleDocs, loadSections } from "./support/sections.js";
+import "./support/process.js";
 
 const baseRetriever = new Bm25Retriever(await loadSections(exampleDocs));
 const baseCompressor = new BgeReranker({ model: "mini", topN: 3 });

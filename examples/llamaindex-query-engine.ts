@@ -6,6 +6,7 @@ import { endpointFromEnvironment } from "./support/chat-model.js";
 import { EndpointLLM } from "./support/endpoint-llm.js";
 import { Bm25Retriever } from "./support/llamaindex-bm25.js";
 import { exampleDocs, loadSections } from "./support/sections.js";
+import "./support/process.js";
 
 const endpoint = endpointFromEnvironment();
 Settings.llm = new EndpointLLM(endpoint ?? { url: "http://127.0.0.1:11434/v1", model: "none", key: undefined });

@@ -30,13 +30,14 @@ async function answer(question: string): Promise<void> {
   );
   if (endpoint) {
     const system: Message = { role: "system", content: instructions(sources) };
-    history.push({ role: "user", content: question });
+    const asked: Message = { role: "user", content: question };
     let reply = "";
-    for await (const text of streamChat(endpoint, [system, ...history.slice(-8)])) {
+    for await (const text of streamChat(endpoint, [system, ...history.slice(-7), asked])) {
       process.stdout.write(text);
       reply += text;
     }
-    history.push({ role: "assistant", content: reply });
+    // Only now: what was not answered would be asked again with every further question.
+    history.push(asked, { role: "assistant", content: reply });
     console.log();
   } else {
     quote(sources);

@@ -26,11 +26,10 @@ const numbering: BaseNodePostprocessor = {
   },
 };
 
-const contextSystemPrompt = new PromptTemplate({
-  templateVars: ["context"],
-  template: `Answer in the language of the question, only from these passages, and cite them by number like [1].
-If they do not hold the answer, say so.\n\n{context}`,
-});
+// The context's own prompt is left out when nothing was found; the instructions hold all the same.
+const systemPrompt = `Answer in the language of the question, only from the passages below, and cite them by number like [1].
+If they do not hold the answer, say so.`;
+const contextSystemPrompt = new PromptTemplate({ templateVars: ["context"], template: "\n{context}" });
 
 const endpoint = endpointFromEnvironment();
 const engine =
@@ -39,6 +38,7 @@ const engine =
     chatModel: new EndpointLLM(endpoint),
     retriever,
     nodePostprocessors: [reranker, numbering],
+    systemPrompt,
     contextSystemPrompt,
   });
 

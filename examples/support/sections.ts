@@ -15,11 +15,14 @@ export interface Section {
 /** The manual of an invented product that comes with the examples. */
 export const exampleDocs = fileURLToPath(new URL("examples/docs/", import.meta.resolve("bge-reranker/package.json")));
 
-/** All sections of the Markdown files in a folder. */
+/** All sections of the Markdown files in a folder and the folders in it. */
 export async function loadSections(folder: string): Promise<Section[]> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith(".md")).sort();
+  const entries = await readdir(folder, { recursive: true });
+  const names = entries.filter((name) => name.endsWith(".md") && !/(^|[\\/])(node_modules|\.)/.test(name)).sort();
   if (names.length === 0) throw new Error(`There are no Markdown files (*.md) in ${folder}.`);
-  const files = names.map(async (name) => splitSections(name, await readFile(join(folder, name), "utf8")));
+  const files = names.map(async (name) =>
+    splitSections(name.replaceAll("\\", "/"), await readFile(join(folder, name), "utf8")),
+  );
   return (await Promise.all(files)).flat();
 }
 

@@ -1,5 +1,6 @@
 import { createInterface } from "node:readline/promises";
 import { parseArgs, styleText } from "node:util";
+import "./process.js";
 import { exampleDocs } from "./sections.js";
 
 /** A passage that an answer rests on. */

@@ -7,7 +7,14 @@ describe("endpointFromEnvironment", () => {
   for (const [env, expected] of [
     [{}, undefined],
     [{ OPENAI_MODEL: "x" }, undefined],
-    [{ OPENAI_API_KEY: "k" }, { url: "https://api.openai.com/v1", model: "gpt-4o-mini", key: "k" }],
+    [{ OPENAI_API_KEY: "k" }, undefined],
+    [
+      { OPENAI_BASE_URL: "https://api.openai.com/v1", OPENAI_API_KEY: "k" },
+      { url: "https://api.openai.com/v1", model: "gpt-4o-mini", key: "k" },
+    ],
+    [{ OLLAMA_HOST: "localhost" }, { url: "http://localhost:11434/v1", model: "llama3.2", key: undefined }],
+    [{ OLLAMA_HOST: "0.0.0.0:8000/" }, { url: "http://127.0.0.1:8000/v1", model: "llama3.2", key: undefined }],
+    [{ OLLAMA_HOST: "0.0.0.0" }, { url: "http://127.0.0.1:11434/v1", model: "llama3.2", key: undefined }],
     [
       { OPENAI_BASE_URL: "http://h/v1", OPENAI_MODEL: "m", OLLAMA_HOST: "o" },
       { url: "http://h/v1", model: "m", key: undefined },
@@ -39,5 +46,27 @@ describe("streamChat", () => {
     const endpoint = { url: `http://${server.host}/v1`, model: "m", key: undefined };
     await assert.rejects(streamChat(endpoint, messages).next(), /answered 404: .*no such model/);
     assert.equal(server.requests[0]!.authorization, undefined);
+  });
+
+  const streaming = async (body: string) => {
+    await using server = await startChatServer({ body });
+    let answer = "";
+    const endpoint = { url: `http://${server.host}/v1`, model: "m", key: undefined };
+    for await (const text of streamChat(endpoint, messages)) answer += text;
+    return answer;
+  };
+  const said = (content: string) => `data: ${JSON.stringify({ choices: [{ delta: { content } }] })}`;
+
+  it("passes on an error inside the stream", async () => {
+    const error = 'data: {"error":{"message":"out of tokens"}}';
+    await assert.rejects(streaming(`${said("Nine")}\n\n${error}\n\n`), /broke off: out of tokens/);
+  });
+
+  it("reads a last line without a line break", async () => {
+    assert.equal(await streaming(`${said("Nine ")}\n\n${said("hours.")}`), "Nine hours.");
+  });
+
+  it("does not take a page for an answer", async () => {
+    await assert.rejects(streaming("<html>Log in"), /no OpenAI-compatible endpoint; it said: <html>Log in/);
   });
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -7,21 +7,23 @@ import { startChatServer } from "../support/chat-server.js";
 
 const REFUND = "Can I get my money back if I cancel?";
 
-/** Runs a compiled example with no language model in its environment but the given one. */
-async function run(name: string, args: string[] = [], { env = {}, input = "" } = {}): Promise<string> {
+/** Starts a compiled example with no language model in its environment but the given one. */
+function spawnExample(name: string, args: string[], env: NodeJS.ProcessEnv = {}) {
   const script = fileURLToPath(new URL(`../../examples/${name}.js`, import.meta.url));
   const { OPENAI_BASE_URL, OPENAI_API_KEY, OPENAI_MODEL, OLLAMA_HOST, OLLAMA_MODEL, ...clean } = process.env;
   // With our own flags, so that what guards these tests guards the examples.
-  const child = spawn(process.execPath, [...process.execArgv, script, ...args], {
+  return spawn(process.execPath, [...process.execArgv, script, ...args], {
     env: { ...clean, ...env },
     timeout: 60_000,
   });
+}
+
+const closed = (child: ChildProcess) => new Promise((resolve) => child.on("close", resolve));
+
+async function run(name: string, args: string[] = [], { env = {}, input = "" } = {}): Promise<string> {
+  const child = spawnExample(name, args, env);
   child.stdin.end(input);
-  const [stdout, stderr, code] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    new Promise((resolve) => child.on("close", resolve)),
-  ]);
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), closed(child)]);
   assert.equal(code, 0, `${name} failed:\n${stderr}\n${stdout}`);
   return stdout;
 }
@@ -80,8 +82,38 @@ describe("examples", () => {
   });
 });
 
+describe("every example", () => {
+  for (const name of ["core", "ai-sdk", "langchain-compression", "llamaindex-query-engine", "rag-chatbot-langchain"]) {
+    it(`${name} ends in peace when its reader has seen enough`, async () => {
+      const child = spawnExample(name, name.startsWith("rag") ? [REFUND] : []);
+      child.stdout.destroy();
+      const [stderr, code] = await Promise.all([text(child.stderr), closed(child)]);
+      assert.deepEqual([code, stderr], [0, ""]);
+    });
+  }
+
+  for (const name of ["rag-chatbot-langchain", "rag-chatbot-llamaindex"]) {
+    it(`${name} tells an error in one line`, async () => {
+      await using server = await startChatServer("", 500);
+      const child = spawnExample(name, [REFUND], { OLLAMA_HOST: server.host });
+      const [stderr, code] = await Promise.all([text(child.stderr), closed(child)]);
+      assert.equal(code, 1);
+      assert.match(stderr, /^http.* answered 500: .*\n$/);
+    });
+  }
+});
+
 for (const name of ["rag-chatbot-langchain", "rag-chatbot-llamaindex"]) {
   describe(name, () => {
+    it("keeps its instructions where nothing was found", async () => {
+      await using server = await startChatServer("I do not know.");
+      await run(name, ["xyzzy"], { env: { OLLAMA_HOST: server.host } });
+      assert.match(
+        server.requests[0]!.body.messages[0]!.content,
+        /only from .*passages[\s\S]*If they do not hold the answer/,
+      );
+    });
+
     it("quotes the best passages, and says so, without a language model", async () => {
       const output = await run(name, [REFUND]);
       assert.match(output, /No language model is set/);

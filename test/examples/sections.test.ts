@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { exampleDocs, loadSections, splitSections } from "../../examples/support/sections.js";
 
@@ -37,6 +37,23 @@ describe("loadSections", () => {
     assert.equal(new Set(sections.map(({ id }) => id)).size, sections.length);
     assert.ok(sections.some(({ file, title }) => file === "billing.md" && title === "Plans and billing › Refunds"));
     assert.ok(sections.filter(({ text }) => /\p{Script=Han}{5}/u.test(text)).length >= 15);
+  });
+
+  it("reads folders in the folder too, but no packages and nothing hidden", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "bge-reranker-docs-"));
+    try {
+      for (const name of ["a.md", "b/c/d.md", "node_modules/p/e.md", ".git/f.md"]) {
+        await mkdir(dirname(join(folder, name)), { recursive: true });
+        await writeFile(join(folder, name), `text of ${name}`);
+      }
+      const sections = await loadSections(folder);
+      assert.deepEqual(
+        sections.map(({ file }) => file),
+        ["a.md", "b/c/d.md"],
+      );
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it("says so when there is nothing to read", async () => {

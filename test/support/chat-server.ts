@@ -8,14 +8,21 @@ export interface ChatRequest {
   body: { model: string; stream: boolean; messages: { role: string; content: string }[] };
 }
 
-/** A loopback server that streams `answer` as an OpenAI-compatible endpoint does, in awkward pieces. */
-export async function startChatServer(answer: string, status = 200) {
+/**
+ * A loopback server that streams `answer` as an OpenAI-compatible endpoint does, in awkward pieces.
+ * @param answer what the model says, or the body of the response as it is
+ */
+export async function startChatServer(answer: string | { body: string }, status = 200) {
   const requests: ChatRequest[] = [];
   const server = createServer(async (request, response) => {
     const { url = "", headers } = request;
     requests.push({ path: url, authorization: headers.authorization, body: JSON.parse(await text(request)) });
     if (status !== 200) {
       response.writeHead(status).end('{"error":{"message":"no such model"}}');
+      return;
+    }
+    if (typeof answer === "object") {
+      response.end(answer.body);
       return;
     }
     const events = [...answer].map((content) => `data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { commands } from "../src/cli/cli.js";
@@ -41,6 +41,45 @@ test("the README's code compiles as it stands", async (t) => {
   const tsc = join(repoRoot, "node_modules", "typescript", "bin", "tsc");
   const compiled = promisify(execFile)(process.execPath, [tsc, "-p", folder], { timeout: 120_000 });
   await compiled.catch(({ stdout, message }) => assert.fail(stdout || message));
+});
+
+/** Runs a block of the README that is changed as told, and returns what it printed. */
+async function runBlock(heading: string, change: (code: string) => string): Promise<string> {
+  const code = readme.slice(readme.indexOf(heading)).match(/```ts\n(.*?)```/s)![1]!;
+  const file = join(mkdtempSync(join(repoRoot, "dist", "readme-")), "block.mjs");
+  try {
+    writeFileSync(file, change(code));
+    const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, file], { timeout: 120_000 });
+    return stdout;
+  } finally {
+    rmSync(dirname(file), { recursive: true });
+  }
+}
+
+test("the README's first code gives the right answer, with the embedded model too", async () => {
+  const printed = await runBlock("### On its own", (code) => code.replace('"BAAI/bge-reranker-base"', '"mini"'));
+  assert.match(printed, /^0\.\d+ 1 Giant pandas eat .*\n0\.\d+ 0 Red pandas .*\n$/);
+});
+
+test("the README's LlamaIndex code that is said to run offline does", async () => {
+  const printed = await runBlock("this runs offline:", (code) => code);
+  assert.match(printed, /^0\.\d+ \S+ Giant pandas eat .*\n$/);
+});
+
+test("the README's links within the package lead to files that are in it", () => {
+  const { files } = JSON.parse(readFileSync(join(repoRoot, "package.json"), "utf8")) as { files: string[] };
+  const targets = [...readme.matchAll(/\]\((?!https?:|#)([^)]+)\)/g)].map(([, target]) => target!);
+  assert.ok(targets.includes("LICENSE"));
+  for (const target of targets) {
+    assert.ok(target === "LICENSE" || files.some((folder) => target.startsWith(`${folder}/`)), target);
+    assert.ok(existsSync(join(repoRoot, target)), target);
+  }
+});
+
+test("the versions of Node.js are those in which require() loads ES modules", () => {
+  const { engines } = JSON.parse(readFileSync(join(repoRoot, "package.json"), "utf8"));
+  assert.equal(engines.node, "^20.19.0 || >=22.12.0");
+  assert.match(readme, /Node\.js 20\.19 or a later 20, or 22\.12 or later/);
 });
 
 test("the README names every option, error code and command", () => {

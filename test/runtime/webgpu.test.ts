@@ -1,22 +1,16 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { describe, it } from "node:test";
 import { loadReranker } from "../../src/rerankers/load.js";
 import { useOwnCache } from "../support/checkpoint.js";
 import { failsWith } from "../support/errors.js";
 import { fixture } from "../support/paths.js";
 import { referenceModels, referencePairs, references } from "../support/reference.js";
+import { missingForWebGpu, SWIFTSHADER } from "../support/vulkan.js";
 
 useOwnCache();
 
-/** SwiftShader, a Vulkan driver in software, is part of Debian's package `chromium`. */
-const SWIFTSHADER = "/usr/lib/chromium/vk_swiftshader_icd.json";
 const driver = process.env.BGE_TEST_VULKAN_DRIVER ?? SWIFTSHADER;
-const mayFail = process.env.BGE_TEST_WEBGPU === "1";
-const skip =
-  !mayFail &&
-  !existsSync(driver) &&
-  `no ${driver} (Debian: apt-get install chromium libvulkan1); BGE_TEST_WEBGPU=1 makes this an error`;
+const skip = process.env.BGE_TEST_WEBGPU === "1" ? undefined : missingForWebGpu(driver);
 
 // Read when the first WebGPU session is made; this file has a process of its own.
 process.env.VK_ICD_FILENAMES = driver;

@@ -18,6 +18,7 @@ const here = import.meta.url
  */
 const files = {
   engineWorker: { beside: join(here, "threads/engine-worker.js"), inPackage: "dist/src/threads/engine-worker.js" },
+  engineProcess: { beside: join(here, "threads/engine-process.js"), inPackage: "dist/src/threads/engine-process.js" },
   sessionWorker: { beside: join(here, "threads/session-worker.js"), inPackage: "dist/src/threads/session-worker.js" },
   mini: { beside: join(here, "../../models/mini"), inPackage: "models/mini" },
   manifest: { beside: join(here, "../../package.json"), inPackage: "package.json" },
@@ -43,7 +44,7 @@ function missing(name: OwnFile, inPackage: string): RerankError {
       `Keep ${PACKAGE} out of the bundle and ship its folder along:`,
       `serverExternalPackages: ["${PACKAGE}"] in Next.js, and outputFileTracingIncludes: { "/**": ["./node_modules/${PACKAGE}/**"] } for standalone output;`,
       `externals in webpack; --external:${PACKAGE} in esbuild.`,
-      ...(name.endsWith("Worker") ? ["With worker: false no such file is needed."] : []),
+      ...(/Worker|Process/.test(name) ? ["With worker: false no such file is needed."] : []),
     ].join(" "),
   );
 }

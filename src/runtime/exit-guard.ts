@@ -1,6 +1,7 @@
 /*
  * A thread that ends while ONNX Runtime's native code runs in it takes the whole process down with an abort. So the
- * inference threads count themselves while they are in there, and `process.exit` waits for it, for one batch at most.
+ * inference threads count themselves while they are in there, and `process.exit` waits for it, for one batch at most; one
+ * that takes too long is not waited for, and the process kills itself.
  */
 
 const RUNNING = 0;
@@ -33,7 +34,9 @@ function waitForThreads(): void {
   const deadline = performance.now() + PATIENCE_MS;
   for (const state of watched) {
     for (let running = Atomics.load(state, RUNNING); running > 0; running = Atomics.load(state, RUNNING)) {
-      if (Atomics.wait(state, RUNNING, running, deadline - performance.now()) === "timed-out") return;
+      const left = deadline - performance.now();
+      // To let the process end with native code in a thread would be the abort, with a core dump and a stack trace.
+      if (Atomics.wait(state, RUNNING, running, left) === "timed-out") process.kill(process.pid, "SIGKILL");
     }
   }
 }

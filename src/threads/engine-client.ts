@@ -1,9 +1,11 @@
+import { isMainThread } from "node:worker_threads";
 import type { LoadSpec } from "../engine/loaded-model.js";
 import { disposedError, RerankError } from "../errors.js";
 import type { LocalRequest, ScoreResult } from "../request.js";
 import { disableTelemetry } from "../runtime/telemetry.js";
 import { emitWarning } from "../warn.js";
 import { type EngineFacts, type FromEngine, fromPlain, type Port, requestParts } from "./engine-messages.js";
+import { startSubprocess } from "./engine-subprocess.js";
 import { startThreads } from "./engine-threads.js";
 
 export interface CallOptions {
@@ -54,9 +56,11 @@ export class EngineClient {
     const started = new Promise<void>((resolve, reject) => {
       client.settleStart = { resolve, reject };
     });
-    const telemetry = disableTelemetry();
+    // A subprocess has its environment from this thread's, a thread's native code that of the process.
+    const telemetry = disableTelemetry(process.env, isMainThread || worker);
+    const start = isMainThread ? startThreads : startSubprocess;
     client.port = worker
-      ? startThreads(
+      ? start(
           spec,
           (message) => client.receive(message),
           (cause) => client.died(cause),

@@ -25,6 +25,19 @@ describe("process.exit", () => {
     });
   }
 
+  it("gives up a batch that takes too long, without an abort", () => {
+    const guard = JSON.stringify(new URL("../../src/runtime/exit-guard.js", import.meta.url).href);
+    const { signal, stderr } = run(`
+      const { holdExit, newExitState } = await import(${guard});
+      const state = newExitState();
+      state[0] = 1; // for ever in native code
+      holdExit(state);
+      let now = 0;
+      performance.now = () => (now += 20_000);
+      process.exit(7);`);
+    assert.deepEqual([signal, stderr], ["SIGKILL", ""]);
+  });
+
   it("leaves with its own code while a model is loaded", () => {
     const { status, signal, stderr } = run(`
       sharedReranker(model, { device: "cpu" }).load();

@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 
 const { stdout, env } = process;
-const coloured = stdout.isTTY && !env.NO_COLOR;
+const coloured = (stdout.isTTY || env.FORCE_COLOR) && !env.NO_COLOR;
 
 /** Columns to fill. */
 export const columns = Math.min(Math.max(60, stdout.columns || 100), 140);

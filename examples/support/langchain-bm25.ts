@@ -17,9 +17,9 @@ export class Bm25Retriever extends BaseRetriever {
   }
 
   override async _getRelevantDocuments(query: string): Promise<Document[]> {
-    return this.#index.search(query, this.limit).map(({ index }) => {
+    return this.#index.search(query, this.limit).map(({ index, score }) => {
       const { id, file, title, text } = this.sections[index]!;
-      return new Document({ id, pageContent: `${title}\n${text}`, metadata: { file, title } });
+      return new Document({ id, pageContent: `${title}\n${text}`, metadata: { file, title, bm25: score } });
     });
   }
 }

@@ -156,3 +156,14 @@ test("the README's links and programs lead somewhere", () => {
   assert.ok(programs.length > 0);
   for (const program of programs) assert.ok(existsSync(join(repoRoot, `${program}.ts`)), program);
 });
+
+test("ARCHITECTURE.md and CONTRIBUTING.md speak of files that are there", () => {
+  for (const document of ["ARCHITECTURE.md", "CONTRIBUTING.md"]) {
+    const text = readFileSync(join(repoRoot, document), "utf8");
+    const paths = [...text.matchAll(/`((?:[\w.-]+\/)*[\w.-]+(?:\/|\.m?ts))`/g)].map(([, path]) => path!);
+    assert.ok(paths.length > 5);
+    const folders = ["", "src", "src/adapters", "src/graph/architectures", "test/adapters"];
+    const lost = paths.filter((path) => !folders.some((folder) => existsSync(join(repoRoot, folder, path))));
+    assert.deepEqual(lost, [], document);
+  }
+});

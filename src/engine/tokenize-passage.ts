@@ -1,4 +1,3 @@
-import { RerankError } from "../errors.js";
 import type { LocalRequest, Span } from "../request.js";
 import type { EncodedPair, PairTokenizer } from "../tokenizer/tokenizer.js";
 import { splitPassage, type Window } from "./sliding-windows.js";
@@ -28,26 +27,17 @@ export function passageTokenizer(tokenizer: PairTokenizer): TokenizePassage {
     const query = queryIds(request, queryOf?.[index] ?? 0);
     const text = passages[index]!;
     const room = tokenizer.passageRoom(query.length, maxLength);
-    if (room < 1) throw noRoom(query.length, maxLength);
     if (overflow === "truncate") {
       const ids = tokenizer.encode(text, maxLength);
       return { pairs: [{ pair: tokenizer.pair(query, ids, maxLength) }], truncated: ids.length > room };
     }
-    const windows = splitPassage(text, tokenizer.encode(text), room, (part) => tokenizer.encode(part));
+    const windows = splitPassage(text, tokenizer.encode(text), Math.max(1, room), (part) => tokenizer.encode(part));
     const pairs = withoutRepeats(windows).map(({ ids, span }) => ({
       pair: tokenizer.pair(query, ids, maxLength),
       span,
     }));
     return { pairs, truncated: false };
   };
-}
-
-/** Every passage would get the same score: that of none. */
-function noRoom(query: number, maxLength: number): RerankError {
-  return new RerankError(
-    "OPTION_INVALID",
-    `maxLength ${maxLength} leaves no room for a passage beside a query of ${query} tokens; raise it, or shorten the query.`,
-  );
 }
 
 /**

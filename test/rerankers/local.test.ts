@@ -143,14 +143,6 @@ describe("options of loadReranker", () => {
       "5 tokens",
     );
   }
-  it("refuse a query beside which nothing of a passage fits", async () => {
-    await using short = await loadReranker(BERT, cpu({ maxLength: 12 }));
-    const long = "a query of far more than twelve tokens, of which nine alone would fit into such a pair";
-    const said = failsWith("OPTION_INVALID", /maxLength 12 leaves no room for a passage beside a query of \d+ tokens/);
-    await assert.rejects(short.score(long, ["one", "two"]), said);
-    const [one, two] = await short.score("query", ["one", "two"]);
-    assert.notEqual(one, two);
-  });
   refuses("batchTokens 0", BERT, { batchTokens: 0 }, "OPTION_INVALID", "batchTokens");
   refuses("an unknown overflow", BERT, { overflow: "split" }, "OPTION_INVALID", '"split"', '"max-passage"');
   refuses("worker that is no boolean", BERT, { worker: 1 }, "OPTION_INVALID", "worker");

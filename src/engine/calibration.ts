@@ -1,6 +1,6 @@
 import { CALIBRATION_OUTPUT } from "../graph/dense.js";
 import type { Activations } from "../graph/int8.js";
-import { makeBatch } from "../runtime/batch.js";
+import { type Batch, makeBatch } from "../runtime/batch.js";
 import type { OwnSession } from "../runtime/session.js";
 import type { PairTokenizer } from "../tokenizer/tokenizer.js";
 
@@ -23,16 +23,29 @@ const SAMPLES: readonly (readonly [query: string, passage: string])[] = [
   ["refund policy", "Customers may return unused items within thirty days of delivery for a full refund. ".repeat(24)],
 ];
 
-/** Runs the samples through a graph with calibration outputs; returns the largest magnitude of every input channel. */
-export async function observeActivations(
-  session: OwnSession,
-  tokenizer: PairTokenizer,
-  maxLength: number,
-): Promise<Activations> {
+/** The samples, one pair a batch. */
+export function sampleBatches(tokenizer: PairTokenizer, maxLength: number): Batch[] {
+  return SAMPLES.map(([query, passage]) => batchOf(tokenizer, query, passage, maxLength));
+}
+
+/** Each sample's query with some passages of others: enough logits to tell how they are spread. */
+export function mixedBatches(tokenizer: PairTokenizer, maxLength: number): Batch[] {
+  const short = SAMPLES.filter(([, passage]) => passage.length < 500);
+  return short.flatMap(([query], i) =>
+    [0, 1, 2, 3].map((step) => batchOf(tokenizer, query, short[(i + step) % short.length]![1], maxLength)),
+  );
+}
+
+function batchOf(tokenizer: PairTokenizer, query: string, passage: string, maxLength: number): Batch {
+  const pair = tokenizer.pair(tokenizer.encode(query), tokenizer.encode(passage), maxLength);
+  return makeBatch([pair], tokenizer.padId);
+}
+
+/** Runs batches through a graph with calibration outputs; returns the largest magnitude of every input channel. */
+export async function observeActivations(session: OwnSession, batches: readonly Batch[]): Promise<Activations> {
   const largest = new Map<string, Float32Array>();
-  for (const [query, passage] of SAMPLES) {
-    const pair = tokenizer.pair(tokenizer.encode(query), tokenizer.encode(passage), maxLength);
-    for (const [output, values] of await session.runAll(makeBatch([pair], tokenizer.padId))) {
+  for (const batch of batches) {
+    for (const [output, values] of await session.runAll(batch)) {
       if (!output.endsWith(CALIBRATION_OUTPUT)) continue;
       const name = output.slice(0, -CALIBRATION_OUTPUT.length);
       const seen = largest.get(name) ?? new Float32Array(values.length);
@@ -41,4 +54,11 @@ export async function observeActivations(
     }
   }
   return largest;
+}
+
+/** How far rounded logits are from the exact ones, in standard deviations of the latter. */
+export function roundingError(exact: readonly number[], rounded: readonly number[]): number {
+  const mean = exact.reduce((sum, x) => sum + x, 0) / exact.length;
+  const spread = exact.reduce((sum, x) => sum + (x - mean) ** 2, 0);
+  return Math.sqrt(exact.reduce((sum, x, i) => sum + (x - rounded[i]!) ** 2, 0) / (spread || Number.MIN_VALUE));
 }

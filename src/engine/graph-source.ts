@@ -1,19 +1,16 @@
 import { findArchitecture, readNetwork } from "../graph/architectures/list.js";
 import { openCheckpoint } from "../graph/checkpoint.js";
 import type { GraphModel } from "../graph/graph-model.js";
-import { calibrationGraph, fp16Graph, fp32Graph, int8Graph } from "../graph/model.js";
+import { fp16Graph, fp32Graph } from "../graph/model.js";
 import { operatorsOf } from "../graph/onnx-operators.js";
 import type { ModelFiles } from "../model/model-files.js";
 import { DEVICES, type RunDtype } from "../runtime/devices.js";
-import { createSession } from "../runtime/session.js";
 import { tokenizerLimit } from "../tokenizer/open.js";
 import type { PairTokenizer } from "../tokenizer/tokenizer.js";
 import type { DeviceName } from "../types.js";
 import type { Warn } from "../warn.js";
-import { observeActivations } from "./calibration.js";
-
-/** Pairs beyond this many tokens are cut unless the caller asks for more. */
-export const DEFAULT_MAX_LENGTH = 512;
+import { DEFAULT_MAX_LENGTH } from "./loaded-model.js";
+import { quantizedGraph } from "./quantize.js";
 
 /** Where a session's graph comes from, in the number formats that it can be had in. */
 export interface GraphSource {
@@ -44,22 +41,13 @@ function checkpointSource(
 ): GraphSource {
   const network = readNetwork(config);
   const checkpoint = openCheckpoint({ model, files: shards, network }, warn);
-  const limit = network.maxLength;
-  const observe = async () => {
-    const session = await createSession(calibrationGraph(checkpoint), { name: "cpu", index: 0 }, { warn });
-    try {
-      return await observeActivations(session, tokenizer, Math.min(limit, DEFAULT_MAX_LENGTH));
-    } finally {
-      await session.release();
-    }
-  };
   return {
     architecture: network.architecture,
     vocab: network.vocab,
-    limit,
+    limit: network.maxLength,
     dtypes: (device) => DEVICES[device].dtypes,
     graph: (device, dtype) => {
-      if (dtype === "int8") return int8Graph(checkpoint, observe, warn);
+      if (dtype === "int8") return quantizedGraph(checkpoint, tokenizer, warn);
       if (dtype === "fp16") return fp16Graph(checkpoint, warn);
       return fp32Graph(checkpoint, DEVICES[device].padded);
     },

@@ -7,8 +7,8 @@ import { isOutOfMemory } from "../runtime/out-of-memory.js";
 import { createSession } from "../runtime/session.js";
 import { openTokenizer } from "../tokenizer/open.js";
 import type { Warn } from "../warn.js";
-import { DEFAULT_MAX_LENGTH, graphSource } from "./graph-source.js";
-import type { LoadedModel, LoadSpec, Sessions } from "./loaded-model.js";
+import { graphSource } from "./graph-source.js";
+import { DEFAULT_MAX_LENGTH, type LoadedModel, type LoadSpec, type Sessions } from "./loaded-model.js";
 import { firstThatWorks } from "./select-device.js";
 
 /** Model files to a running session: reads the configuration, tries the devices one by one, scores one pair. */

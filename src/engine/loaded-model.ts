@@ -4,6 +4,9 @@ import type { PairTokenizer } from "../tokenizer/tokenizer.js";
 import type { Device, Dtype, RerankerInfo } from "../types.js";
 import type { Warn } from "../warn.js";
 
+/** Pairs beyond this many tokens are cut unless the caller asks for more. */
+export const DEFAULT_MAX_LENGTH = 512;
+
 /** What to load, as plain data that crosses threads. */
 export interface LoadSpec {
   files: ModelFiles;

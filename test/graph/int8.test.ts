@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { observeActivations } from "../../src/engine/calibration.js";
+import { observeActivations, sampleBatches } from "../../src/engine/calibration.js";
+import { loadModel } from "../../src/engine/load.js";
+import { resolveModel } from "../../src/engine/resolve-model.js";
 import type { Checkpoint } from "../../src/graph/checkpoint.js";
 import type { GraphModel } from "../../src/graph/graph-model.js";
 import { type Activations, int8Layout, quantize, smoothingFactors } from "../../src/graph/int8.js";
@@ -118,6 +120,39 @@ describe("an int8 model", () => {
   });
 });
 
+describe("the user hears of a model that int8 is too coarse for", () => {
+  async function warnings(model: string): Promise<string[]> {
+    const spec = { files: await resolveModel(model), device: "cpu", dtype: "int8" } as const;
+    const { session, warnings } = await loadModel(spec);
+    await session.release();
+    return warnings;
+  }
+
+  it("two outlier channels of sixty times in every normalization: a warning at each load", async (t) => {
+    useCache(t);
+    for (const base of ["xlmr", "bert"] as const) {
+      const folder = editModel(t, base, {
+        tensors: (tensors) => {
+          for (const [name, { bytes }] of tensors) {
+            const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+            if (/LayerNorm\.(weight|bias)$/.test(name)) for (const c of [3, 17]) values[c]! *= 60;
+          }
+        },
+      });
+      for (const _ of ["made", "found again"]) {
+        assert.match((await warnings(folder)).join(), /int8 is coarse for this model.*use dtype fp32/);
+      }
+    }
+  });
+
+  it("and not of others", async (t) => {
+    useCache(t);
+    for (const model of [fixture("models/xlmr"), fixture("models/bert"), "mini"]) {
+      assert.deepEqual(await warnings(model), []);
+    }
+  });
+});
+
 /** Four channels after every normalization forty times larger, and what reads them as much less sensitive. */
 function addOutliers(tensors: Tensors): void {
   const channels = [3, 17, 40, 41];
@@ -136,9 +171,9 @@ async function open(folder: string): Promise<{ checkpoint: Checkpoint; tokenizer
 
 async function observe(checkpoint: Checkpoint, tokenizer: PairTokenizer): Promise<Activations> {
   const session = await createSession(calibrationGraph(checkpoint), CPU);
-  const seen = await observeActivations(session, tokenizer, 128);
+  const activations = await observeActivations(session, sampleBatches(tokenizer, 128));
   await session.release();
-  return seen;
+  return activations;
 }
 
 /** What a model without any outlier would show, so that no channel is smoothed. */

@@ -13,6 +13,7 @@ const KINDS: [end: string, what: string][] = [
   [".weights", "weights packed for this CPU"],
   [".onnx", "graph for those"],
   [".int8", "weights in int8"],
+  [".error", "note of what int8 does to the logits"],
   [".f16", "weights in float16"],
   [".f32", "weights in float32"],
   [".tokenizer", "compiled tokenizer"],

@@ -44,7 +44,7 @@ test("cache warm: makes all that later runs need, at full speed and without writ
   const xlmr = fixture("models/xlmr");
   const warm = await run(t, ["cache", "warm", xlmr, "--dtype", "int8", "--device", "cpu"], { env });
   assert.deepEqual([warm.code, warm.stderr], [0, ""]);
-  assert.match(warm.stdout, /made 5 files, .* in int8 on cpu\n.*compiled tokenizer/);
+  assert.match(warm.stdout, /made 6 files, .* in int8 on cpu\n.*compiled tokenizer/);
   assert.match(warm.stdout, /weights packed for this CPU/);
   const names = () => readdirSync(folder).sort();
   const before = names();

@@ -3,6 +3,7 @@ import { type Command, columns, commandHelp, parseCommandLine, UsageError } from
 import { benchCommand } from "./commands/bench.js";
 import { cacheCommand } from "./commands/cache.js";
 import { downloadCommand } from "./commands/download.js";
+import { evalCommand } from "./commands/eval.js";
 import { infoCommand } from "./commands/info.js";
 import { rankCommand } from "./commands/rank.js";
 import { verifyCommand } from "./commands/verify.js";
@@ -19,6 +20,7 @@ export const commands: readonly Command[] = [
   downloadCommand,
   verifyCommand,
   benchCommand,
+  evalCommand,
   cacheCommand,
 ];
 

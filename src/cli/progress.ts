@@ -1,3 +1,4 @@
+import type { EvaluationProgress } from "../evaluate/index.js";
 import type { DownloadProgress } from "../types.js";
 import { type Io, type Output, terminalWidth } from "./io.js";
 import { bytes, fit, pad } from "./text.js";
@@ -32,6 +33,7 @@ export class Progress {
   private startedAt = 0;
   private startedWith = 0;
   private announced = 0;
+  private tenth = 0;
 
   constructor(private readonly io: Io) {
     this.line = io.stderr.isTTY && io.env.TERM !== "dumb" ? new StatusLine(io.stderr) : undefined;
@@ -56,6 +58,21 @@ export class Progress {
   readonly scoring = (done: number, total: number): void => {
     if (done === total) this.clear();
     else this.line?.draw(`Scoring  ${bar(done / total, 24)}  ${done} of ${total}`);
+  };
+
+  /** For `DataOptions.onRead`. */
+  readonly reading = (what: string, done: number, total: number): void => {
+    this.line?.draw(`${what}  ${bar(done / total, 24)}  ${bytes(done)} of ${bytes(total)}`);
+  };
+
+  /** For `EvaluateOptions.onProgress`: where no bar can be drawn, a line for each tenth. */
+  readonly evaluating = ({ setting, done, total, secondsLeft }: EvaluationProgress): void => {
+    const left = secondsLeft === undefined ? "" : `, ${clock(secondsLeft)} left`;
+    const counts = `${done.toLocaleString("en")} of ${total.toLocaleString("en")} pairs${left}`;
+    const tenth = Math.floor((10 * done) / total);
+    if (this.line) this.line.draw(`${setting}  ${bar(done / total, 24)}  ${counts}`);
+    else if (tenth > this.tenth) this.io.stderr.write(`${setting}: ${counts}\n`);
+    this.tenth = tenth;
   };
 
   clear(): void {

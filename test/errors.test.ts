@@ -35,9 +35,9 @@ describe("show", () => {
   }
 
   it("takes no time for what is long", () => {
-    const start = performance.now();
+    const start = process.cpuUsage();
     show("a.".repeat(2 ** 24));
-    assert.ok(performance.now() - start < 500);
+    assert.ok(process.cpuUsage(start).user < 500_000);
   });
 
   it("hides passwords, also where the text is cut", () => {

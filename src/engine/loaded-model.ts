@@ -22,6 +22,12 @@ export interface Sessions {
   first: OpenSession;
   /** Gives a place for one more; none without threads. */
   next?: () => Promise<OpenSession>;
+  /**
+   * Least bytes of packed weights for which the first session is a draft, which a faster one follows. Fewer than the
+   * default are packed in less than 20 ms.
+   * @default 32 MiB
+   */
+  draftBytes?: number;
 }
 
 /** A model that is ready to run. */

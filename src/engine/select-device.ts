@@ -21,7 +21,6 @@ import type { Warn } from "../warn.js";
 import type { GraphSource } from "./graph-source.js";
 import type { LoadedModel, LoadSpec, Sessions } from "./loaded-model.js";
 
-/** Fewer are packed in less than 20 ms, which a draft is not worth. */
 const DRAFT_BYTES = 32 * 2 ** 20;
 
 /** The session on the device and in the format that worked, and how it may be opened again. */
@@ -47,7 +46,7 @@ export async function firstThatWorks(
   { device: wanted, dtype: wantedDtype, workers: wantedWorkers }: LoadSpec,
   { machine, sessions, source, tokenizer, warn }: Means,
 ): Promise<Opened> {
-  const open = sessions.first;
+  const { first: open, draftBytes = DRAFT_BYTES } = sessions;
   const failures: string[] = [];
   const devices = candidates(wanted, machine).tries;
   const tries = devices.flatMap((device) =>
@@ -61,7 +60,7 @@ export async function firstThatWorks(
       const model = await source.graph(device.name, dtype);
       const workers = sessions.next ? workersFor(wantedWorkers, device, model, warn) : 1;
       // In this thread a draft could not be replaced on the side.
-      const draft = sessions.next !== undefined && packedBytes(model) >= DRAFT_BYTES;
+      const draft = sessions.next !== undefined && packedBytes(model) >= draftBytes;
       const session = await open(model, device, { draft, warn });
       await scoreOnce(session, { tokenizer, vocab: source.vocab }, device).catch(async (error) => {
         await session.release();

@@ -126,7 +126,9 @@ describe("packed weights in the cache", () => {
       assert.deepEqual(contents(folder), first);
     });
 
+    // What int8 keeps includes the same two files; one kind of damage tells that float32 looks at its own.
     for (const [what, damage] of Object.entries(DAMAGE)) {
+      if (dtype === "fp32" && damage !== flip) continue;
       it(`${dtype}: never give another score, each of them ${what}`, async (t) => {
         const folder = cacheIn(t);
         await score(dtype);
@@ -145,16 +147,16 @@ describe("packed weights in the cache", () => {
     }
   }
 
-  for (const [dtype, tolerance] of [
-    ["fp32", 1e-5],
-    ["int8", 0],
+  for (const [dtype, tolerance, draftBytes] of [
+    ["fp32", 1e-5, undefined],
+    ["int8", 0, 0],
   ] as const) {
     it(`${dtype}: large ones are not made by the load, but once it is worth it, with the same scores`, async (t) => {
       const folder = cacheIn(t);
-      const files = await resolveModel(widened(t, dtype === "int8" ? 1 << 17 : 1 << 15));
+      const files = await resolveModel(draftBytes === undefined ? widened(t, 1 << 15) : fixture("models/bert"));
       const model = await loadModel(
         { files, device: "cpu", dtype, batchTokens: undefined },
-        { first: createSession, next: async () => createSession },
+        { first: createSession, next: async () => createSession, draftBytes },
       );
       const isPacked = () => readdirSync(folder).some((name) => name.endsWith(".weights"));
       assert.equal(isPacked(), false);

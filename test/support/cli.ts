@@ -2,6 +2,8 @@ import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import { runCli } from "../../src/cli/cli.js";
+import { fakeIo } from "./io.js";
 import { repoRoot, temporaryFolder } from "./paths.js";
 
 export const MAIN = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
@@ -51,4 +53,37 @@ export async function run(t: TestContext, args: readonly string[], { input = "",
   child.stdin.end(input);
   const [stdout, stderr, [code, signal]] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
   return { code, signal, stdout, stderr };
+}
+
+/**
+ * Runs a command line inside this process: soon done, and the same but for `main.ts`, whose matters are signals, the
+ * exit, broken pipes and how warnings look. Threads that stay from one run to the next know the first one's environment,
+ * so that the cache of what is derived should be the test file's (`useOwnCache`), unless nothing is loaded.
+ */
+export async function runInside(
+  t: TestContext,
+  args: readonly string[],
+  { input = "", env: extra = {} }: RunOptions = {},
+): Promise<Ran> {
+  const { BGE_RERANKER_CACHE } = process.env;
+  const env = cleanEnvironment(t, { ...(BGE_RERANKER_CACHE && { BGE_RERANKER_CACHE }), ...extra });
+  const { io, written } = fakeIo({ env, input: String(input) });
+  const listen = ({ message }: Error) => void io.stderr.write(`${message}\n`);
+  const before = { ...process.env };
+  replaceEnvironment(env);
+  process.on("warning", listen);
+  try {
+    const code = await runCli(args, io);
+    // Warnings are told in a later step.
+    await new Promise((resume) => setImmediate(resume));
+    return { code, signal: null, ...written };
+  } finally {
+    process.off("warning", listen);
+    replaceEnvironment(before);
+  }
+}
+
+function replaceEnvironment(env: NodeJS.ProcessEnv): void {
+  for (const name of Object.keys(process.env)) delete process.env[name];
+  Object.assign(process.env, env);
 }

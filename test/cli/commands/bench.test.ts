@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { run } from "../../support/cli.js";
+import { useOwnCache } from "../../support/checkpoint.js";
+import { runInside } from "../../support/cli.js";
 import { fixture } from "../../support/paths.js";
+
+useOwnCache();
 
 const XLMR = fixture("models/xlmr");
 
 test("bench: a table, a row for each device and dtype, and what does not run here", async (t) => {
   const args = ["bench", XLMR, "--device", "cpu", "--dtype", "fp32,int8,fp16", "--runs", "1", "--words", "5"];
-  const { code, stdout, stderr } = await run(t, args);
+  const { code, stdout, stderr } = await runInside(t, args);
   assert.deepEqual([code, stderr], [1, ""]);
   const [head, fp32, int8, fp16] = stdout.split("\n");
   assert.match(head!, /^device +dtype +load +p50 of 10 .*pairs\/s$/);
@@ -17,7 +20,17 @@ test("bench: a table, a row for each device and dtype, and what does not run her
 });
 
 test("bench --json: latencies that fit the rate", async (t) => {
-  const { code, stdout } = await run(t, ["bench", XLMR, "--device", "cpu", "--runs", "2", "--words", "5", "--json"]);
+  const { code, stdout } = await runInside(t, [
+    "bench",
+    XLMR,
+    "--device",
+    "cpu",
+    "--runs",
+    "2",
+    "--words",
+    "5",
+    "--json",
+  ]);
   assert.equal(code, 0);
   const { results } = JSON.parse(stdout);
   assert.equal(results.length, 1);
@@ -33,7 +46,7 @@ test("bench --json: latencies that fit the rate", async (t) => {
 });
 
 test("bench: a format that there is none of", async (t) => {
-  const { code, stderr } = await run(t, ["bench", XLMR, "--dtype", "fp32,int4"]);
+  const { code, stderr } = await runInside(t, ["bench", XLMR, "--dtype", "fp32,int4"]);
   assert.equal(code, 2);
   assert.match(stderr, /--dtype must be .* got int4/);
 });

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runCli } from "../../../src/cli/cli.js";
-import { run } from "../../support/cli.js";
+import { run, runInside } from "../../support/cli.js";
 import { fakeIo } from "../../support/io.js";
 import { fixture, temporaryFolder } from "../../support/paths.js";
 
@@ -16,16 +16,16 @@ test("cache: shows what a model left behind, clears it, and a cleared cache is m
       env,
     });
   const first = await rank();
-  const shown = await run(t, ["cache"], { env });
+  const shown = await runInside(t, ["cache"], { env });
   assert.equal(shown.code, 0, shown.stderr);
   assert.match(shown.stdout, /weights in int8/);
   assert.match(shown.stdout, /compiled tokenizer/);
-  const listed = JSON.parse((await run(t, ["cache", "--json"], { env })).stdout);
+  const listed = JSON.parse((await runInside(t, ["cache", "--json"], { env })).stdout);
   assert.equal(listed.folder, folder);
   assert.equal(listed.limit, 20e9);
   assert.ok(listed.entries.length > 0 && listed.size > 0);
 
-  const cleared = await run(t, ["cache", "clear"], { env });
+  const cleared = await runInside(t, ["cache", "clear"], { env });
   assert.match(cleared.stdout, new RegExp(`^Removed ${listed.entries.length} files`));
   assert.deepEqual(readdirSync(folder), []);
   assert.equal((await rank()).stdout, first.stdout);
@@ -33,7 +33,7 @@ test("cache: shows what a model left behind, clears it, and a cleared cache is m
 });
 
 test("cache: an action that it does not have", async (t) => {
-  const { code, stdout, stderr } = await run(t, ["cache", "burn"]);
+  const { code, stdout, stderr } = await runInside(t, ["cache", "burn"]);
   assert.deepEqual([code, stdout], [2, ""]);
   assert.match(stderr, /cache can show, clear or warm, not burn/);
 });

@@ -19,20 +19,34 @@ const BERT = fixture("models/bert");
 const cpu = (options: RerankerOptions = {}) => ({ device: "cpu", dtype: "fp32", ...options }) as const;
 
 describeReranker("a local reranker in a worker", () => loadReranker("mini", cpu()));
-describeReranker("a local reranker without a worker", () => loadReranker("mini", cpu({ worker: false })));
-describeReranker("a local reranker with max-passage", () => loadReranker("mini", cpu({ overflow: "max-passage" })));
+// What is decided before an engine hears of a call is the same for all: options, blending, refusals.
+const ENGINE = ["loading", "scores", "stats", "rank", "abort", "timeout"] as const;
+describeReranker("a local reranker without a worker", () => loadReranker("mini", cpu({ worker: false })), [
+  ...ENGINE,
+  "disposal",
+]);
+describeReranker(
+  "a local reranker with max-passage",
+  () => loadReranker("mini", cpu({ overflow: "max-passage" })),
+  ENGINE,
+);
 
 const pairs = referencePairs().slice(0, 60);
 const expected = references("bert").slice(0, 60);
 const texts = pairs.map(({ query, passage }) => [query, passage] as const);
 
 describe("a local reranker", () => {
+  let full: Reranker;
+  before(async () => {
+    full = await loadReranker(BERT, cpu());
+  });
+  after(() => full.dispose());
+
   it("scores the same in a worker and without one, as PyTorch does", async () => {
-    for (const worker of [true, false]) {
-      const reranker = await loadReranker(BERT, cpu({ worker }));
+    await using inline = await loadReranker(BERT, cpu({ worker: false }));
+    for (const reranker of [full, inline]) {
       const scores = await reranker.computeScore(texts);
       for (const [i, score] of scores.entries()) assert.ok(Math.abs(score - expected[i]!.logit) < 1e-4);
-      await reranker.dispose();
     }
   });
 
@@ -50,8 +64,7 @@ describe("a local reranker", () => {
   });
 
   it("counts maxLength in tokens of the whole pair", async () => {
-    const short = await loadReranker(BERT, cpu({ maxLength: 32 }));
-    const full = await loadReranker(BERT, cpu());
+    await using short = await loadReranker(BERT, cpu({ maxLength: 32 }));
     const start = "server ".repeat(10);
     const [cut, whole] = await Promise.all([
       short.score("error", [`${start}${"process ".repeat(300)}`, `${start}${"terminated ".repeat(300)}`]),
@@ -59,7 +72,6 @@ describe("a local reranker", () => {
     ]);
     assert.notEqual(whole[0], whole[1]);
     assert.notEqual(cut[0], whole[0]);
-    await Promise.all([short.dispose(), full.dispose()]);
   });
 
   it("leaves nothing running when it refuses an option after the load", async () => {
@@ -96,9 +108,14 @@ describe("a checkpoint that is written over while it is loaded", () => {
 describe("overflow max-passage", () => {
   const long = `${"The server was started. ".repeat(200)}It terminated unexpectedly. ${"It was started again. ".repeat(200)}`;
 
+  let plain: Reranker;
+  before(async () => {
+    plain = await loadReranker(XLMR, cpu({ maxLength: 64 }));
+  });
+  after(() => plain.dispose());
+
   it("returns the span of the best window, and its text's score", async () => {
     await using reranker = await loadReranker(XLMR, cpu({ overflow: "max-passage", maxLength: 64 }));
-    await using plain = await loadReranker(XLMR, cpu({ maxLength: 64 }));
     const ranked = await reranker.rank("why did it stop", [{ text: long, id: 1 }, "short"], { normalize: false });
     for (const { score, span, document } of ranked) {
       const text = typeof document === "string" ? document : document.text;
@@ -109,7 +126,6 @@ describe("overflow max-passage", () => {
   });
 
   it("has no span without it", async () => {
-    await using plain = await loadReranker(XLMR, cpu());
     assert.ok(!("span" in (await plain.rank("q", [long]))[0]!));
   });
 });
@@ -129,7 +145,7 @@ describe("options of loadReranker", () => {
   refuses(
     "a maxLength without room for a pair",
     BERT,
-    { maxLength: 2, device: "cpu" },
+    { maxLength: 2, device: "cpu", worker: false },
     "OPTION_INVALID",
     "maxLength",
     "2",
@@ -138,7 +154,7 @@ describe("options of loadReranker", () => {
     refuses(
       "a maxLength without a token of each text",
       BERT,
-      { maxLength, device: "cpu" },
+      { maxLength, device: "cpu", worker: false },
       "OPTION_INVALID",
       "5 tokens",
     );

@@ -39,7 +39,7 @@ describe("sharedReranker", () => {
 
   it("shares one load and one worker, however many ask at once", async () => {
     const started = await startedBy(async () => {
-      const rerankers = Array.from({ length: 8 }, () => shared());
+      const rerankers = Array.from({ length: 8 }, () => shared({ workers: 1 }));
       const scores = await Promise.all(rerankers.map((reranker) => reranker.score("server", ["error", "process"])));
       assert.equal(workersRunning().length, THREADS);
       for (const list of scores) assert.deepEqual(list, scores[0]);
@@ -126,7 +126,7 @@ describe("sharedReranker", () => {
   it("ends the calls of a user that goes, and no other's", async () => {
     await startedBy(async () => {
       const [one, two] = [shared(), shared()];
-      const many = Array.from({ length: 400 }, (_, i) => `process ${i} `.repeat(30));
+      const many = Array.from({ length: 100 }, (_, i) => `process ${i} `.repeat(30));
       const under = new Promise<void>((resolve) => {
         const outcome = one.score("server", many, { onProgress: () => resolve() });
         void assert.rejects(outcome, failsWith("DISPOSED")).then(() => (ended = true));
@@ -137,7 +137,7 @@ describe("sharedReranker", () => {
       await one.dispose();
       await new Promise((resume) => setImmediate(resume));
       assert.ok(ended, "a call under way ends with its reranker");
-      assert.equal((await other).length, 400);
+      assert.equal((await other).length, 100);
       await two.dispose();
     });
   });

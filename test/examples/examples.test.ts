@@ -17,7 +17,7 @@ function spawnExample(name: string, args: string[], env: NodeJS.ProcessEnv = {})
   // With our own flags, so that what guards these tests guards the examples.
   return spawn(process.execPath, [...process.execArgv, script, ...args], {
     env: { ...clean, ...env },
-    timeout: 60_000,
+    timeout: 120_000,
   });
 }
 

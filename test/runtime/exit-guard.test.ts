@@ -11,7 +11,7 @@ function run(code: string) {
     const model = "mini";
     const passages = Array.from({ length: 3000 }, (_, i) => "a passage of some length ".repeat(1 + (i % 40)));
     ${code}`;
-  return spawnSync(process.execPath, ["--input-type=module", "--eval", script], { encoding: "utf8", timeout: 60_000 });
+  return spawnSync(process.execPath, ["--input-type=module", "--eval", script], { encoding: "utf8", timeout: 120_000 });
 }
 
 describe("process.exit", () => {

@@ -10,7 +10,7 @@ const guard = join(repoRoot, "test", "support", "no-network.mjs");
 function guarded(code: string) {
   const args = ["--import", guard, "--input-type=module", "--eval", code];
   const { NODE_OPTIONS: _, ...env } = process.env;
-  return spawnSync(process.execPath, args, { encoding: "utf8", timeout: 60_000, env });
+  return spawnSync(process.execPath, args, { encoding: "utf8", timeout: 120_000, env });
 }
 
 // Addresses that are kept for documentation (RFC 5737, RFC 2606): nobody is there, should the guard fail.

@@ -108,7 +108,7 @@ async function run(script: string, nodeOptions: string[] = []): Promise<Ended> {
     ${script}`;
   const child = spawn(process.execPath, [...nodeOptions, "--input-type=module", "-e", source], {
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: 30_000,
+    timeout: 120_000,
   });
   const ended: Ended = { code: null, signal: null, output: "", errors: "" };
   child.stdout.on("data", (data) => (ended.output += data));

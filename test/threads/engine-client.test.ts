@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { loadReranker } from "../../src/rerankers/load.js";
 import type { Reranker } from "../../src/types.js";
 import { useOwnCache } from "../support/checkpoint.js";
 import { failsWith } from "../support/errors.js";
+import { ownTime } from "../support/own-time.js";
 import { fixture } from "../support/paths.js";
 import { workersRunning } from "../support/workers.js";
 
@@ -16,25 +16,16 @@ function passages(count: number, words = 30): string[] {
   return Array.from({ length: count }, (_, i) => `process ${i} `.repeat(1 + ((i * 7) % words)));
 }
 
-/** Milliseconds that this thread has been ready and another process has had the core, where the system tells. */
-function waited(): number {
-  try {
-    return Number(readFileSync("/proc/thread-self/schedstat", "utf8").split(" ")[1]) / 1e6;
-  } catch {
-    return 0;
-  }
-}
-
 /** The longest time in milliseconds that a chain of 5 ms timers had to wait while `work` ran, and how many ran. */
 async function longestBlock(work: () => Promise<unknown>): Promise<{ block: number; timers: number }> {
   let [block, timers, running] = [0, 0, true];
   const chain = (since: number) => {
-    const now = performance.now() - waited();
+    const now = ownTime();
     block = Math.max(block, now - since - 5);
     timers++;
     if (running) setTimeout(chain, 5, now);
   };
-  setTimeout(chain, 5, performance.now() - waited());
+  setTimeout(chain, 5, ownTime());
   await work();
   running = false;
   return { block, timers };

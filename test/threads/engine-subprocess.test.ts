@@ -28,7 +28,7 @@ function run(main: string, worker: string) {
     const next = async () => (await once(worker, "message"))[0];
     ${main}`;
   const args = ["--input-type=module", "-e", inMain];
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", timeout: 60_000 });
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", timeout: 120_000 });
   return { status, signal, stdout, stderr };
 }
 

@@ -13,6 +13,7 @@ export { DEFAULT_MEASURES, type Measures, measures, type Protocol } from "./metr
 export type { JudgedList } from "./metrics/trec-order.js";
 export { findings } from "./output/findings.js";
 export { type GateOptions, type GateResult, gate } from "./output/gate.js";
+export { htmlReport } from "./output/html.js";
 export { markdownReport } from "./output/markdown.js";
 export type { EvaluationProgress } from "./run/score.js";
 export type { Setting } from "./run/setting.js";

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { RerankError } from "../../errors.js";
 import { TASKS } from "../../evaluate/c-mteb.js";
-import { cMteb, type Evaluation, evaluate, gate, markdownReport, openData } from "../../evaluate/index.js";
+import { cMteb, type Evaluation, evaluate, gate, htmlReport, markdownReport, openData } from "../../evaluate/index.js";
 import { isWeight } from "../../validate.js";
 import { defineCommand, UsageError, type Values } from "../command.js";
 import { evalOptions } from "../eval/options.js";
@@ -32,7 +32,7 @@ Measures are computed exactly as trec_eval does, and as BAAI's evaluator for C-M
 --fail-drop a CI notices when quality falls.
 
   bge-reranker eval my-questions.jsonl -m mini
-  bge-reranker eval beir/scifact -m BAAI/bge-reranker-base,BAAI/bge-reranker-v2-m3 --json result.json
+  bge-reranker eval beir/scifact -m BAAI/bge-reranker-base,mini --report result.html
   bge-reranker eval my-questions.jsonl -m mini --baseline result.json --fail-drop 0.01
   bge-reranker eval --c-mteb C-MTEB -m BAAI/bge-reranker-base`,
   async run({ values, positionals: [path] }, io) {
@@ -57,7 +57,7 @@ function wantedSettings(values: EvalValues, io: Io, progress: Progress) {
 }
 
 async function evaluateData(path: string, values: EvalValues, io: Io, progress: Progress): Promise<number> {
-  const { baseline: baselineFile, "fail-under": failUnder, "fail-drop": failDrop, json, markdown } = values;
+  const { baseline: baselineFile, "fail-under": failUnder, "fail-drop": failDrop, json, markdown, report } = values;
   if (failDrop !== undefined && baselineFile === undefined) throw new UsageError("--fail-drop needs --baseline");
   // Before hours of work.
   const baseline = baselineFile === undefined ? undefined : readBaseline(baselineFile);
@@ -82,6 +82,7 @@ async function evaluateData(path: string, values: EvalValues, io: Io, progress: 
   progress.clear();
   if (json !== "-") io.stdout.write(evaluationText(evaluation, io));
   write(json, () => `${JSON.stringify(evaluation)}\n`, io);
+  write(report, () => htmlReport(evaluation), io);
   write(markdown, () => markdownReport(evaluation), io);
   return judge(evaluation, { baseline, failUnder, failDrop }, io);
 }

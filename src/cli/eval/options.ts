@@ -80,6 +80,12 @@ const resultOptions = {
     check: isText,
     help: "Keep scores here; started again, go on where it stopped.",
   },
+  report: {
+    kind: "text",
+    value: "FILE",
+    check: isText,
+    help: "Write a page with charts and examples, one HTML file that needs nothing else.",
+  },
   json: {
     kind: "text",
     value: "FILE",

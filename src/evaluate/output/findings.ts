@@ -48,7 +48,7 @@ function threshold({ setting, thresholds: { wanted, recommended } }: Analysis): 
   if (!recommended) return [`${setting}: no scoreThreshold gives a precision of ${precision}.`];
   const { score, recall, kept } = recommended;
   const found = `it keeps ${kept.toLocaleString("en")} passages and ${Math.round(100 * recall)} % of the relevant ones`;
-  return [`${setting}: scoreThreshold ${roundDown(score)} for a precision of ${precision}; ${found}.`];
+  return [`${setting}: use scoreThreshold ${roundDown(score)} for a precision of ${precision}; ${found}.`];
 }
 
 function calibration({ setting, calibration }: Analysis): string[] {

@@ -15,7 +15,7 @@ it("says in sentences what was found", async () => {
     /^model_a: It helps\. ndcg@10 \+0\.\d{3} against BM25 \(\+0\.\d+ to \+0\.\d+; p < 0\.001\), better on \d+/,
   );
   assert.match(sentences, /blend with BM25, retrievalWeight 0\.\d+ \(ndcg@10/);
-  assert.match(sentences, /scoreThreshold 0\.\d+ for a precision of 80 %; it keeps \d+ passages/);
+  assert.match(sentences, /use scoreThreshold 0\.\d+ for a precision of 80 %; it keeps \d+ passages/);
   assert.match(sentences, /scores are 0\.\d+ off .* calibrated 0\.0/);
   assert.match(findings(await evaluated((_, passage) => -Number(passage)))[0]!, /It hurts\. ndcg@10 −0/);
 });

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { type OwnFile, ownFile } from "../src/own-files.js";
 import { repoRoot, temporaryFolder } from "./support/paths.js";
 
-const names: readonly OwnFile[] = ["engineWorker", "sessionWorker", "mini", "manifest"];
+const names: readonly OwnFile[] = ["engineWorker", "engineProcess", "sessionWorker", "mini", "manifest"];
 const built = join(repoRoot, "dist", "src");
 const folder = temporaryFolder({ after });
 
@@ -21,7 +21,7 @@ it("gives bundlers no path to follow: a static URL is an asset to them, and nati
     .filter((name) => name.endsWith(".js"))
     .filter((name) => {
       const code = readFileSync(join(built, name), "utf8").replaceAll(/\/\*\*.*?\*\/|^\s*\/\/.*$/gms, "");
-      return /new URL\([^)]*import\.meta|import\("onnxruntime-node"\)|from "onnxruntime-node"/.test(code);
+      return /new URL\([^)]*import\.meta\.url\)|import\("onnxruntime-node"\)|from "onnxruntime-node"/.test(code);
     });
   assert.deepEqual(offenders, []);
 });

@@ -104,6 +104,14 @@ const bundle = (file, build) => [
   },
 ];
 
+/** A folder beside the host's, for a package manager that npm has installed there. */
+const inner = (host) =>
+  `rm -rf ../${host}-app && mkdir ../${host}-app && cp app.mjs ../${host}-app && grep -v -E '"(pnpm|@yarnpkg/cli-dist)"' package.json > ../${host}-app/package.json && export PATH="$PWD/node_modules/.bin:$PATH" && cd ../${host}-app`;
+
+const yarn = "node ../yarn-pnp/node_modules/@yarnpkg/cli-dist/bin/yarn.js";
+
+const jest = (test, flags = "") => `NODE_OPTIONS="${flags}" npx jest ${test}`;
+
 export const hosts = {
   "next-15": next("15"),
   "next-16": next("16"),
@@ -135,10 +143,10 @@ require("webpack")({ mode: "production", target: "node", entry: "./app.mjs", out
     packages: { vite: "8" },
     files: { "app.mjs": app, "all.config.mjs": "export default { ssr: { noExternal: true } };\n" },
     steps: [
-      { name: "vite build --ssr, no settings", run: "npx vite build --ssr app.mjs --outDir out && node out/app.js" },
+      { name: "vite build --ssr, no settings", run: "npx vite build --ssr app.mjs --outDir out && node out/app.mjs" },
       {
         name: "vite build --ssr, noExternal: true",
-        run: "npx vite build --config all.config.mjs --ssr app.mjs --outDir all && node all/app.js",
+        run: "npx vite build --config all.config.mjs --ssr app.mjs --outDir all && node all/app.mjs",
       },
     ],
   },
@@ -152,21 +160,35 @@ require("webpack")({ mode: "production", target: "node", entry: "./app.mjs", out
   },
   jest: {
     packages: { jest: "30" },
-    files: { "app.test.mjs": tested, "jest.config.json": '{ "testMatch": ["**/*.test.mjs"], "transform": {} }\n' },
+    files: {
+      "app.test.mjs": tested,
+      "inline.test.mjs": tested.replace('"mini"', '"mini", { worker: false }'),
+      "require.test.cjs": `${tested.replace('import { loadReranker } from "bge-reranker"', 'const { loadReranker } = require("bge-reranker")')}`,
+      "jest.config.json": '{ "testMatch": ["**/*.test.?js"], "transform": {} }\n',
+    },
     steps: [
+      { name: "import, --experimental-vm-modules", run: jest("app.test.mjs", "--experimental-vm-modules") },
       {
-        name: "jest, --experimental-vm-modules",
-        run: "NODE_OPTIONS=--experimental-vm-modules npx jest",
+        name: "import, worker: false",
+        run: jest("inline.test.mjs", "--experimental-vm-modules"),
+        expect: "A float32 tensor's data must be",
       },
+      { name: "require", run: jest("require.test.cjs"), expect: "Must use import to load ES Module" },
     ],
   },
   pnpm: {
     packages: { pnpm: "12" },
-    files: { "app.mjs": app },
+    files: { "app.mjs": app, "settings.yaml": "allowBuilds:\n  onnxruntime-node: false\n" },
     steps: [
       {
-        name: "pnpm install, build scripts ignored as by default",
-        run: "rm -rf inner && mkdir inner && cp app.mjs inner && sed '/\"pnpm\"/d' package.json > inner/package.json && cd inner && npx pnpm install --prefer-offline; node app.mjs",
+        name: "pnpm install, no settings: an error",
+        run: `${inner("pnpm")} && pnpm install --prefer-offline || echo failed`,
+        expect: "Ignored build scripts: onnxruntime-node",
+      },
+      { name: "and after it", run: "cd ../pnpm-app && node app.mjs" },
+      {
+        name: "pnpm install, allowBuilds",
+        run: `${inner("pnpm")} && cp ../pnpm/settings.yaml pnpm-workspace.yaml && pnpm install --prefer-offline && node app.mjs`,
       },
     ],
   },
@@ -176,7 +198,7 @@ require("webpack")({ mode: "production", target: "node", entry: "./app.mjs", out
     steps: [
       {
         name: "yarn install, Plug'n'Play",
-        run: `rm -rf ../yarn-inner && mkdir ../yarn-inner && cp app.mjs ../yarn-inner && sed '/cli-dist/d' package.json > ../yarn-inner/package.json && yarn="node $PWD/node_modules/@yarnpkg/cli-dist/bin/yarn.js" && cd ../yarn-inner && touch yarn.lock && YARN_ENABLE_SCRIPTS=0 $yarn install; $yarn node app.mjs`,
+        run: `${inner("yarn-pnp")} && touch yarn.lock && ${yarn} install && ${yarn} node app.mjs`,
       },
     ],
   },

@@ -105,7 +105,11 @@ async function serve({ run, serve }, cwd) {
     }
     return printed;
   } finally {
-    if (!ended) process.kill(-server.pid);
+    const end = new Promise((resolve) => server.once("exit", resolve));
+    if (!ended) {
+      process.kill(-server.pid);
+      await end;
+    }
   }
 }
 

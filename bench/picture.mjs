@@ -17,6 +17,7 @@ const STYLES = {
   36: { class: "cyan" },
 };
 
+const style = new Map();
 const printed = execFileSync(command, args, {
   encoding: "utf8",
   env: { ...process.env, FORCE_COLOR: "1", NO_COLOR: undefined },
@@ -31,16 +32,16 @@ writeFileSync(
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${COLUMNS * WIDTH + 32} ${height}" font-size="14" font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', 'Noto Sans Mono CJK SC', monospace">
 <style>.dim { fill: #8b949e } .red { fill: #ff7b72 } .green { fill: #56d364 } .cyan { fill: #79c0ff }</style>
 <rect width="100%" height="100%" rx="8" fill="#0d1117"/>
-<g fill="#e6edf3" xml:space="preserve">
+<g fill="#e6edf3">
 ${lines.map((line, number) => drawn(line, 30 + number * LINE)).join("\n")}
 </g>
 </svg>
 `,
 );
 
-/** One line as `<text>` elements: each run of one style starts at its own column, whatever the font's width is. */
+/** One line as `<text>` elements: each run of one style starts at its own column, whatever the font's width is. A style goes on over lines. */
 function drawn(line, y) {
-  const [style, parts] = [new Map(), []];
+  const parts = [];
   let column = 0;
   for (const [, codes, text] of line.matchAll(SEQUENCE)) {
     if (text === undefined) {
@@ -64,9 +65,9 @@ function drawn(line, y) {
       column += columns;
     }
   }
-  return parts.filter((part) => !/> +<\/text>$/.test(part)).join("");
+  return parts.filter((part) => !/>\u00a0+<\/text>$/.test(part)).join("");
 }
 
 function escaped(text) {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(" ", "\u00a0");
 }

@@ -1,26 +1,29 @@
-"""evaluate.py FOLDER...: MRR@10 and NDCG@10 of models/mini over BM25's top 20, on data sets in BEIR's layout.
+"""evaluate.py FOLDER...: MRR@10 and NDCG@10 of a model over BM25's top 20, on data sets in BEIR's layout.
 
-A folder holds corpus.jsonl, queries.jsonl and qrels/test.tsv. For each set: BM25 (k1 0.9, b 0.4), the model alone, both
-fused (the sum of their z-scores over the 20), and the 20 in random order, over the questions that have a relevant passage among
-the 20. `A - B` gives a paired bootstrap interval (95 %) of the difference in MRR@10 to BM25.
+A folder holds corpus.jsonl, queries.jsonl and qrels/test.tsv. For each set: BM25 (k1 0.9, b 0.4) alone, the model alone, both
+blended (the sum of their z-scores over the 20), and the 20 in random order. A question whose answer BM25 does not find counts 0.
+`A - B` is the difference in MRR@10 with its paired bootstrap interval (95 %).
 
-    --model FOLDER   another checkpoint (with its own tokenizer.spm.model, or ours)
+    --model FOLDER   another checkpoint than models/mini, with the same vocabulary
     --random         candidates are one relevant passage and 19 drawn at random (for questions in another language)
     --limit N        at most N questions, drawn at random
+    --json FILE      the figures, too
 """
+import openblas  # before NumPy
+
 import argparse
 import json
 import os
 
 import numpy as np
 import sentencepiece as spm
-import torch
 
 import reference
 from bm25 import BM25
+from kernel import CORES, Kernel
 from tokenizer import MODEL, SPM
 
-DEPTH, CLS, SEP, LONGEST = 20, 2, 3, 512
+DEPTH, LONGEST = 20, 512
 
 
 def read(folder):
@@ -37,34 +40,26 @@ def read(folder):
 
 
 class Scorer:
-    def __init__(self, folder, weights=None):
-        self.model = reference.load(folder) if weights is None else reference.Reference(*weights)
+    def __init__(self, folder=MODEL, threads=CORES):
+        model = reference.load(folder)
+        self.model = Kernel(model.config, model.weights, threads)
         self.pieces = spm.SentencePieceProcessor(model_file=SPM)
         self.known = {}
 
     def ids(self, text):
         if text not in self.known:
-            self.known[text] = self.pieces.encode(text)
+            self.known[text] = np.array(self.pieces.encode(text), np.int32)
         return self.known[text]
 
-    def pair(self, query, passage):
-        """[CLS] query [SEP] passage [SEP]: the query at most 3/4 of the length, the passage cut to what is left."""
-        first = [CLS, *self.ids(query)[:LONGEST * 3 // 4 - 3], SEP]
-        second = [*self.ids(passage)[:LONGEST - len(first) - 1], SEP]
-        return first + second, [0] * len(first) + [1] * len(second)
+    def pairs(self, query, passages):
+        """The query at most 3/4 of the length, the passage cut to what is left, as everywhere in this package."""
+        query = self.ids(query)[:LONGEST * 3 // 4 - 2]
+        return [(query, self.ids(p)[:LONGEST - len(query) - 3]) for p in passages]
 
-    def score(self, query, passages):
-        pairs = [self.pair(query, p) for p in passages]
-        scores = np.zeros(len(pairs))
-        order = sorted(range(len(pairs)), key=lambda i: len(pairs[i][0]))
-        for part in (order[i:i + 5] for i in range(0, len(order), 5)):
-            width = max(len(pairs[i][0]) for i in part)
-            ids, types, mask = (torch.zeros(len(part), width, dtype=torch.long) for _ in range(3))
-            for row, i in enumerate(part):
-                n = len(pairs[i][0])
-                ids[row, :n], types[row, :n], mask[row, :n] = torch.tensor(pairs[i][0]), torch.tensor(pairs[i][1]), 1
-            scores[part] = self.model(ids, types, mask)[:, 0].numpy()
-        return scores
+    def score(self, asked):
+        """asked: [(query, passages)]; the logits of each."""
+        groups = [self.pairs(q, ps) for q, ps in asked]
+        return np.split(self.model.score(groups), np.cumsum([len(g) for g in groups])[:-1])
 
 
 def mrr(grades):
@@ -81,7 +76,7 @@ def z(scores):
     return (scores - scores.mean()) / (scores.std() + 1e-9)
 
 
-def candidates(names, texts, relevant, search, text, random, at_random):
+def candidates(names, relevant, search, text, random, at_random):
     """(indices, BM25 scores) of 20 passages, in an order that gives nothing away."""
     if at_random:
         answer = names.index(random.choice(sorted(relevant)))
@@ -92,24 +87,27 @@ def candidates(names, texts, relevant, search, text, random, at_random):
 
 
 def measure(scorer, folder, at_random=False, limit=None):
+    """[{system: (MRR@10, NDCG@10)}] for each question."""
     corpus, queries, relevant = read(folder)
     names, texts = list(corpus), list(corpus.values())
     search, random = BM25(texts), np.random.default_rng(1)
     asked = sorted(queries)
     if limit and limit < len(asked):
         asked = [asked[i] for i in random.choice(len(asked), limit, replace=False)]
-    results, found_any = [], 0
-    for query in asked:
-        found, bm25 = candidates(names, texts, relevant[query], search, queries[query], random, at_random)
-        grades = np.array([relevant[query].get(names[i], 0) for i in found])
-        if not grades.any():
+    found = [candidates(names, relevant[q], search, queries[q], random, at_random) for q in asked]
+    scores = scorer.score([(queries[q], [texts[i] for i in f]) for q, (f, _) in zip(asked, found)])
+    results = []
+    for query, (order, bm25), model in zip(asked, found, scores):
+        grades = np.array([relevant[query].get(names[i], 0) for i in order])
+        if not len(order):
+            results.append(dict.fromkeys(SYSTEMS, (0.0, 0.0)))
             continue
-        found_any += 1
-        model = scorer.score(queries[query], [texts[i] for i in found])
-        shuffled = random.permutation(len(found))
-        rankings = {"BM25": bm25, "model": model, "fused": z(bm25) + z(model), "random": shuffled}
+        rankings = {"BM25": bm25, "model": model, "blended": z(bm25) + z(model), "random": random.permutation(len(order))}
         results.append({k: metrics(grades, s, relevant[query]) for k, s in rankings.items()})
-    return results, found_any / max(len(asked), 1), len(asked)
+    return results
+
+
+SYSTEMS = ("BM25", "model", "blended", "random")
 
 
 def metrics(grades, scores, relevant):
@@ -123,13 +121,17 @@ def interval(differences):
     return np.percentile(means, [2.5, 97.5])
 
 
-def report(name, results, recall, asked):
+def report(name, results):
+    """Prints a row of the table and gives its figures."""
     column = lambda system, i: np.array([r[system][i] for r in results])
-    cells = [f"{column(s, 0).mean():.3f} / {column(s, 1).mean():.3f}" for s in ("BM25", "model", "fused", "random")]
-    for system in ("model", "fused"):
+    figures = {s: {"mrr@10": column(s, 0).mean(), "ndcg@10": column(s, 1).mean()} for s in SYSTEMS}
+    cells = [f"{f['mrr@10']:.3f} / {f['ndcg@10']:.3f}" for f in figures.values()]
+    for system in ("model", "blended"):
         low, high = interval(column(system, 0) - column("BM25", 0))
+        figures[system]["difference"] = [low, high]
         cells.append(f"{low:+.3f} .. {high:+.3f}")
-    print(f"| {name} | {len(results)} of {asked} | " + " | ".join(cells) + " |", flush=True)
+    print(f"| {name} | {len(results)} | " + " | ".join(cells) + " |", flush=True)
+    return {"questions": len(results), **figures}
 
 
 def main():
@@ -138,12 +140,16 @@ def main():
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--random", action="store_true")
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--json")
     options = parser.parse_args()
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    scorer = Scorer(options.model)
-    print("MRR@10 / NDCG@10\n\n| set | questions | BM25 | model | fused | random | model - BM25 | fused - BM25 |\n|---|---|---|---|---|---|---|---|")
+    scorer, figures = Scorer(options.model), {}
+    print("MRR@10 / NDCG@10\n\n| set | questions | BM25 | model | blended | random | model - BM25 | blended - BM25 |\n|---|---|---|---|---|---|---|---|")
     for folder in options.folders:
-        report(os.path.basename(os.path.normpath(folder)), *measure(scorer, folder, options.random, options.limit))
+        name = os.path.basename(os.path.normpath(folder))
+        figures[name] = report(name, measure(scorer, folder, options.random, options.limit))
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as f:
+            json.dump(figures, f, indent=1)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,16 @@
-"""groups.py WORKDIR: training groups (a query, its answer, 7 others) and held-out sets in BEIR's layout."""
+"""Training groups: a query, a passage that answers it, others that do not. make_data.py chooses how many of which kind."""
 import json
-import os
 import random
 import re
-import sys
 import zlib
 from collections import Counter, defaultdict
 
 from bm25 import BM25, terms
 from questions import CHINESE, cloze_query, heading_query, name_query, sentences
+from spans import span_query
 
-LIMIT = {"cloze-en": 20000, "cloze-zh": 14000, "heading-en": 9000, "heading-zh": 5000, "package": 7000, "term": 5000,
-         "factbook": 2500, "dictionary": 4000, "parallel": 7000, "pages": 8000}
-HELD_OUT = 4  # per cent of pages, packages and sentence pairs
+HARD, EASY = 10, 4  # negatives kept for a group: the nearest by BM25 that do not answer, and any
+DEVELOPMENT, TEST = 3, 11  # per cent of articles, pages, packages and sentence pairs: to choose by, and to report on
 
 
 def rows(work, name):
@@ -20,22 +18,10 @@ def rows(work, name):
         yield from map(json.loads, f)
 
 
-def held_out(key):
-    return zlib.crc32(("held out " + key).encode()) % 100 < HELD_OUT
-
-
-def page_passages(page):
-    """Passages of a page: neighbouring paragraphs of one section, up to a random length."""
-    title = page["sections"][0][0] or next((h for h, _ in page["sections"] if h), "")
-    for number, (heading, paragraphs) in enumerate(page["sections"]):
-        text, goal = "", random.choice((150, 300, 600, 900))
-        for i, paragraph in enumerate(paragraphs):
-            text = f"{text} {paragraph}".strip()
-            if len(text) * (3 if page["lang"] == "zh" else 1) >= goal or i + 1 == len(paragraphs):
-                if len(text) >= (25 if page["lang"] == "zh" else 70):
-                    yield {"text": text[:2400], "heading": heading, "title": title, "lang": page["lang"], "source": page["source"],
-                           "section": f"{page['key']}#{number}", "key": page["key"]}
-                text, goal = "", random.choice((150, 300, 600, 900))
+def part(key):
+    """"train", "development" or "test", by the article that a text comes from."""
+    number = zlib.crc32(("held out " + key).encode()) % 100
+    return "development" if number < DEVELOPMENT else "test" if number < DEVELOPMENT + TEST else "train"
 
 
 def synonyms(work):
@@ -49,81 +35,130 @@ def synonyms(work):
     return {word: others for word, others in out.items() if others}
 
 
-class Maker:
-    """Collects groups of one kind of passages, with negatives from BM25 and by chance."""
+class Pool:
+    """Passages of one kind, {text, key, ...}, and the nearest of them to a query."""
 
     def __init__(self, passages):
         self.passages = passages
-        self.texts = [p["text"] for p in passages]
-        self.search = BM25(self.texts)
+        self.search = BM25([p["text"] for p in passages])
         self.terms = {}
+        self.by_key = defaultdict(list)
+        for i, p in enumerate(passages):
+            self.by_key[p["key"]].append(i)
 
     def words(self, i):
         if i not in self.terms:
-            self.terms[i] = set(terms(self.texts[i]))
+            self.terms[i] = set(terms(self.passages[i]["text"]))
         return self.terms[i]
 
-    def negatives(self, query, answer_terms, taken, coverage, hard=4, total=7):
-        """Passages that do not answer: not from a taken section, and holding under `coverage` of the answer's own terms."""
-        chosen = []
-        found, _ = self.search.top(query, 30, common=6000)
-        found = list(found[:12]) + random.sample(list(found[12:]), min(4, len(found[12:])))
-        random.shuffle(found)
-        for i in found + [random.randrange(len(self.texts)) for _ in range(3 * total)]:
-            same = self.passages[i]["section"] in taken or i in chosen
-            if not same and len(answer_terms & self.words(i)) < coverage * len(answer_terms):
-                chosen.append(i)
-            if len(chosen) == (hard if i in found else total):
-                break
-        while len(chosen) < total:
-            i = random.randrange(len(self.texts))
-            if self.passages[i]["section"] not in taken:
-                chosen.append(i)
-        return [self.texts[i] for i in chosen]
+    def negatives(self, query, answers, siblings=()):
+        """Texts that do not answer: up to HARD of BM25's and of `siblings`, then EASY by chance; `answers(i)` says what to leave out."""
+        found, _ = self.search.top(query, 28, common=6000)
+        near = [int(i) for i in found] + [i for i in random.sample(list(siblings), min(4, len(siblings))) if i not in found]
+        hard = [i for i in near if not answers(i)]
+        if len(hard) > HARD:  # most from the top, some from below
+            hard = hard[:6] + random.sample(hard[6:], HARD - 6)
+        easy = [i for i in random.sample(range(len(self.passages)), min(3 * EASY, len(self.passages))) if i not in hard and not answers(i)]
+        return [self.passages[i]["text"] for i in hard], [self.passages[i]["text"] for i in easy[:EASY]]
+
+
+def covers(pool, wanted, share):
+    """Says of a passage whether it holds at least `share` of the wanted terms."""
+    wanted = set(wanted)
+    return lambda i: len(wanted & pool.words(i)) >= share * max(len(wanted), 1)
 
 
 def group(kind, query, answer, negatives):
-    return {"kind": kind, "query": query, "answer": answer, "negatives": negatives}
+    hard, easy = negatives
+    return {"kind": kind, "query": query, "answer": answer, "hard": hard, "easy": easy}
 
 
-def cloze(maker, passage, other, kind):
+# Real questions
+
+def question_groups(questions, kind, other_passages=()):
+    """questions: {q, p, a, s?, doc, kind}. Passages that hold the answer's words, or most of the answering sentence, are no negatives."""
+    texts = {}
+    for row in [*questions, *other_passages]:
+        texts.setdefault(row["p"], {"text": row["p"], "key": row["doc"] or row["p"]})
+    pool = Pool(list(texts.values()))
+    for row in questions:
+        telling = len(row["a"]) >= (2 if CHINESE.search(row["a"]) else 4) and len(row["a"]) < 60
+        sentence = covers(pool, terms(row.get("s") or row["p"]), 0.6)
+        span = row["a"].lower()
+        answers = lambda i: pool.passages[i]["text"] == row["p"] or sentence(i) or (telling and span in pool.passages[i]["text"].lower())
+        siblings = pool.by_key[row["doc"]] if row["doc"] else ()
+        yield group(kind, row["q"], row["p"], pool.negatives(row["q"], answers, siblings))
+
+
+def span_groups(pool, order, kind, limit, words, tries=3):
+    """Questions made from a passage's own sentences."""
+    count = 0
+    for i in order:
+        passage = pool.passages[i]
+        found = sentences(passage["text"])
+        for sentence in random.sample(found, min(tries, len(found))):
+            made = span_query(sentence, words)
+            if made and count < limit:
+                count += 1
+                query, span = made
+                same = covers(pool, terms(sentence), 0.55)
+                answers = lambda j: j == i or same(j)
+                yield group(kind, query, passage["text"], pool.negatives(query, answers, pool.by_key[passage["key"]]))
+                break
+
+
+# Pages of documentation
+
+def page_passages(page):
+    """Passages of a page: neighbouring paragraphs of one section, up to a random length."""
+    title = page["sections"][0][0] or next((h for h, _ in page["sections"] if h), "")
+    for number, (heading, paragraphs) in enumerate(page["sections"]):
+        text, goal = "", random.choice((150, 300, 600, 900))
+        for i, paragraph in enumerate(paragraphs):
+            text = f"{text} {paragraph}".strip()
+            if len(text) * (3 if page["lang"] == "zh" else 1) >= goal or i + 1 == len(paragraphs):
+                if len(text) >= (25 if page["lang"] == "zh" else 70):
+                    yield {"text": text[:2400], "heading": heading, "title": title, "lang": page["lang"], "source": page["source"],
+                           "section": f"{page['source']}/{page['key']}#{number}", "key": page["source"] + page["key"]}
+                text, goal = "", random.choice((150, 300, 600, 900))
+
+
+def cloze(pool, i, words):
+    passage = pool.passages[i]
     found = sentences(passage["text"])
     if len(found) < 2:
         return None
     sentence = random.choice(found)
-    query = cloze_query(sentence, other)
-    answer = passage["text"]
+    query, answer = cloze_query(sentence, words), passage["text"]
     if random.random() < 0.6:
         answer = answer.replace(sentence, " ").strip()
-    return group(kind, query, answer, maker.negatives(query, set(terms(sentence)), {passage["section"]}, 0.6))
+    same = covers(pool, terms(sentence), 0.6)
+    return query, answer, lambda j: pool.passages[j]["section"] == passage["section"] or same(j)
 
 
-def heading(maker, passage, kind, by_heading):
-    if not 2 <= len(passage["heading"]) <= 70 or len(by_heading[passage["heading"].lower()]) > 3:
+def heading(pool, i, by_heading):
+    passage = pool.passages[i]
+    sections = by_heading[passage["heading"].lower()]
+    if not 2 <= len(passage["heading"].strip(" .:?!-")) <= 90 or len(sections) > 3:
         return None
-    query = heading_query(passage["heading"], passage["title"])
-    answer = passage["text"]
+    query, answer = heading_query(passage["heading"], passage["title"]), passage["text"]
     if random.random() < 0.3:
         answer = f"{passage['heading']}. {answer}"
-    return group(kind, query, answer, maker.negatives(query, set(terms(passage["heading"])), by_heading[passage["heading"].lower()], 0.8))
+    same = covers(pool, terms(passage["heading"]), 0.8)
+    return query, answer, lambda j: pool.passages[j]["section"] in sections or same(j)
 
 
-def page_groups(passages, lang, words):
-    mine = [p for p in passages if p["lang"] == lang]
+def page_groups(pool, order, lang, limit, words):
     by_heading = defaultdict(set)
-    for p in mine:
+    for p in pool.passages:
         by_heading[p["heading"].lower()].add(p["section"])
-    maker = Maker(mine)
-    # Half of each kind from the sources that speak of everyday tasks, however small they are.
-    order = sorted(range(len(mine)), key=lambda i: random.random() * weight(mine[i]["source"]))
-    for kind, make in ((f"heading-{lang}", lambda p: heading(maker, p, f"heading-{lang}", by_heading)),
-                       (f"cloze-{lang}", lambda p: cloze(maker, p, words, f"cloze-{lang}"))):
+    for kind, make in ((f"heading-{lang}", lambda i: heading(pool, i, by_heading)), (f"cloze-{lang}", lambda i: cloze(pool, i, words))):
         count = 0
-        for i in order * 4:
-            made = make(mine[i]) if count < LIMIT[kind] else None
+        for i in order:
+            made = make(i) if count < limit[kind] else None
             if made:
                 count += 1
-                yield made
+                yield group(kind, made[0], made[1], pool.negatives(made[0], made[2], pool.by_key[pool.passages[i]["key"]]))
 
 
 def weight(source):
@@ -131,12 +166,15 @@ def weight(source):
     return 4 if source in ("linux-doc-6.1", "python3.11-doc", "postgresql-doc-15", "sqlite3-doc") else 1
 
 
-def named_groups(items, kind, query, hard=3):
+# Names and their descriptions
+
+def named_groups(items, kind, limit, query):
     """items: dictionaries with name and text; the answer to a question about the name is the text."""
-    maker = Maker([{"text": x["text"], "section": x["name"]} for x in items])
-    for item in random.sample(items, min(LIMIT[kind], len(items))):
+    pool = Pool([{"text": x["text"], "key": x["name"]} for x in items])
+    for item in random.sample(items, min(limit, len(items))):
         asked = query(item)
-        yield group(kind, asked, item["text"], maker.negatives(asked, set(terms(item["name"])) or {asked}, {item["name"]}, 0.99, hard))
+        same = covers(pool, terms(item["name"]), 0.99)
+        yield group(kind, asked, item["text"], pool.negatives(asked, lambda i: pool.passages[i]["key"] == item["name"] or same(i)))
 
 
 def package_items(work, wanted, lang="en"):
@@ -144,7 +182,7 @@ def package_items(work, wanted, lang="en"):
     for row in rows(work, "packages"):
         text = " ".join(row["paragraphs"])[:1500]
         seen[row["synopsis"]] += 1
-        if row["lang"] == lang and len(text) > 60 and held_out(row["name"]) == wanted and seen[row["synopsis"]] == 1:
+        if row["lang"] == lang and len(text) > 60 and part(row["name"]) == wanted and seen[row["synopsis"]] == 1:
             if not re.search(r"-(dev|dbg|doc|data|common|l10n.*|perl|java)$|^lib", row["name"]):
                 yield {"name": row["name"], "synopsis": row["synopsis"], "text": text}
 
@@ -162,56 +200,56 @@ def field_query(item):
     return random.choice((f"What is the {field} of {country}?", f"{country} {field}", f"tell me about the {field} in {country}"))
 
 
-def both_ways(items, kind, random_count=7):
-    """items: (English, Chinese) texts; each asks for the other among others of the answer's language."""
-    for i, pair in enumerate(random.sample(items, min(LIMIT[kind], len(items)))):
-        query, answer = pair if i % 2 else pair[::-1]
-        side = 1 if i % 2 else 0
-        others = [random.choice(items) for _ in range(random_count)]
-        negatives = [o[side] if random.random() < 0.85 else o[1 - side] for o in others if o != pair]
-        if len(negatives) == 7:
-            yield group(kind, query, answer, negatives)
+# Across languages
+
+def parallel_sections(pages):
+    """[(English, Chinese)] as (heading, text, key) of pages that have the same sections in both languages."""
+    both = defaultdict(dict)
+    for row in pages:
+        both[row["source"].replace("-zh-cn", "").replace("-en-us", "").replace("-en", "") + row["key"]][row["lang"]] = row
+    for key, page in both.items():
+        if len(page) == 2 and len(page["en"]["sections"]) == len(page["zh"]["sections"]):
+            for (eh, ep), (zh, zp) in zip(page["en"]["sections"], page["zh"]["sections"]):
+                e, z = " ".join(ep)[:1200], " ".join(zp)[:450]
+                if CHINESE.search(z) and not CHINESE.search(e[:200]) and len(e) > 40 and 0.1 < len(z) / len(e) < 1:
+                    yield (eh, e, key), (zh, z, key)
 
 
-def parallel_sections(work):
-    """[(English section, Chinese section)] as (heading, text, key) of pages that have the same sections in both languages."""
-    pages = defaultdict(dict)
-    for row in rows(work, "docs"):
-        pages[row["source"].replace("-zh-cn", "").replace("-en-us", "").replace("-en", "") + row["key"]][row["lang"]] = row
-    for key, both in pages.items():
-        if len(both) == 2 and len(both["en"]["sections"]) == len(both["zh"]["sections"]):
-            for (eh, ep), (zh, zp) in zip(both["en"]["sections"], both["zh"]["sections"]):
-                e, z = " ".join(ep)[:900], " ".join(zp)[:350]
-                if CHINESE.search(z) and len(e) > 40 and 0.1 < len(z) / len(e) < 1:
-                    yield (eh, e, both["en"]["key"]), (zh, z, both["zh"]["key"])
+def asked(heading_text, text, words):
+    """A question about a section: its heading, a span, or some of its words."""
+    found = sentences(text)
+    made = span_query(random.choice(found), words) if found and random.random() < 0.5 else None
+    if heading_text and len(heading_text) < 90 and (made is None or random.random() < 0.5):
+        return heading_query(heading_text)
+    return made[0] if made else cloze_query(random.choice(found or [text]), words)
 
 
-def page_pairs(found, words):
-    """English and Chinese questions with the section in the other language as the answer."""
-    out = []
-    for (eh, e, _), (zh, z, _) in found:
-        asked_en = heading_query(eh) if eh and random.random() < 0.6 else cloze_query(random.choice(sentences(e) or [e]), words)
-        asked_zh = heading_query(zh) if zh and random.random() < 0.6 else cloze_query(random.choice(sentences(z) or [z]), words)
-        out.append((asked_en, e, asked_zh, z))
-    return out
+def across_groups(pairs, kind, limit, ask):
+    """pairs: ((heading, text, key), the same in the other language). Each asks in one language for the text in the other; half of
+    the negatives are the counterparts of what BM25 finds in the question's own language."""
+    pools = [Pool([{"text": p[side][1], "key": p[side][2]} for p in pairs]) for side in (0, 1)]
+    for n in range(min(limit, 4 * len(pairs))):
+        side, number = n % 2, random.randrange(len(pairs))
+        mine, other = pairs[number][side], pairs[number][1 - side]
+        query = ask(mine[0], mine[1])
+        same = covers(pools[side], terms(mine[1]), 0.7)
+        near, _ = pools[side].search.top(query, 10, common=3000)
+        hard = [pairs[i][1 - side][1] for i in near if i != number and not same(int(i))][:5]
+        easy = [random.choice(pairs) for _ in range(9)]
+        # Some negatives are in the question's language: being in the other one proves nothing.
+        easy = [p[1 - side if random.random() < 0.8 else side][1] for p in easy if p[side][1] != mine[1]]
+        yield group(kind, query, other[1], (hard, easy))
 
 
-def cross_page_groups(pairs):
-    for i in range(min(LIMIT["pages"], 3 * len(pairs))):
-        asked_en, e, asked_zh, z = random.choice(pairs)
-        query, answer, side = (asked_en, z, 3) if i % 2 else (asked_zh, e, 1)
-        others = [random.choice(pairs) for _ in range(7)]
-        negatives = [o[side if random.random() < 0.8 else 4 - side] for o in others if o[1] != e]
-        if len(negatives) == 7:
-            yield group("pages", query, answer, negatives)
-
+# Held-out sets in BEIR's layout
 
 def write_set(work, name, questions, corpus):
     """questions: (query, index into corpus)."""
+    import os
     at = f"{work}/held-out/{name}"
     os.makedirs(f"{at}/qrels", exist_ok=True)
     dump = lambda file, items: open(f"{at}/{file}", "w", encoding="utf-8").writelines(items)
     dump("corpus.jsonl", (json.dumps({"_id": f"p{i}", "title": "", "text": t}, ensure_ascii=False) + "\n" for i, t in enumerate(corpus)))
     dump("queries.jsonl", (json.dumps({"_id": f"q{i}", "text": q}, ensure_ascii=False) + "\n" for i, (q, _) in enumerate(questions)))
     dump("qrels/test.tsv", ["query-id\tcorpus-id\tscore\n"] + [f"q{i}\tp{p}\t1\n" for i, (_, p) in enumerate(questions)])
-    print(f"held out {name}: {len(questions)} questions, {len(corpus)} passages", flush=True)
+    print(f"{name}: {len(questions)} questions, {len(corpus)} passages", flush=True)

@@ -66,18 +66,23 @@ def svd(matrix, size, rounds=4):
     return (u[:, :size] * s[:size].sqrt()).numpy()
 
 
+def sentence_pairs(work):
+    for name in ("pairs", "sentence-pairs", "manual-pairs"):
+        with open(f"{work}/text/{name}.jsonl", encoding="utf-8") as f:
+            yield from map(json.loads, f)
+
+
 def links(work, size):
     """(English id, Chinese id, weight) of tokens that stand in the same sentence pair, a pair's weights summing to its length."""
     pieces = spm.SentencePieceProcessor(model_file=SPM)
     english, chinese, pair = [], [], []
-    with open(f"{work}/text/pairs.jsonl", encoding="utf-8") as f:
-        for number, row in enumerate(map(json.loads, f)):
-            for part in row["en"].split("; ")[:4] if row["source"] == "cc-cedict" else [row["en"]]:
-                e, z = (np.unique(pieces.encode(t)) for t in (part, row["zh"]))
-                if 0 < len(e) <= 40 and 0 < len(z) <= 40:
-                    english.append(np.repeat(e, len(z)))
-                    chinese.append(np.tile(z, len(e)))
-                    pair.append(np.repeat(e * 0 + number * 4 + 1, len(z)))
+    for number, row in enumerate(sentence_pairs(work)):
+        for part in row["en"].split("; ")[:4] if row["source"] == "cc-cedict" else [row["en"]]:
+            e, z = (np.unique(pieces.encode(t)) for t in (part, row["zh"]))
+            if 0 < len(e) <= 40 and 0 < len(z) <= 40:
+                english.append(np.repeat(e, len(z)))
+                chinese.append(np.tile(z, len(e)))
+                pair.append(np.repeat(e * 0 + number * 4 + 1, len(z)))
     return np.concatenate(english), np.concatenate(chinese), np.unique(np.concatenate(pair), return_inverse=True)[1]
 
 
@@ -107,7 +112,7 @@ def meanings(work, cache):
         kept = np.load(cache)
         return kept["meaning"], kept["idf"]
     size = spm.SentencePieceProcessor(model_file=SPM).get_piece_size()
-    rows = encode(work, 30_000_000)
+    rows = encode(work, 45_000_000)
     idf = document_frequency(rows, size)
     english, chinese, pair = links(work, size)
     counts = cooccurrence(rows, size)

@@ -37,6 +37,8 @@ def heading_query(heading, title=""):
             return pick("如何{}？", "怎么{}？", "怎样{}", "我想{}，该怎么做？", "{}的方法", "{}").format(text)
         return pick("什么是{}？", "{}是什么", "{}", "{}", "请介绍{}", "关于{}", "{}怎么用？").format(text)
     words = text.split()
+    if not words:
+        return heading
     first = words[0].lower()
     if title and len(words) < 3 and not CHINESE.search(title) and random.random() < 0.7:
         text = pick(f"{title} {text}", f"{text} {title}", f"{text} in {title}")

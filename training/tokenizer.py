@@ -27,16 +27,21 @@ def lines(work):
     def rows(name):
         with open(f"{work}/text/{name}.jsonl", encoding="utf-8") as f:
             yield from map(json.loads, f)
+    for row in rows("questions"):
+        yield row["lang"], row["q"]
+    yield from {row["p"]: (row["lang"], row["p"]) for row in rows("questions")}.values()
     for row in rows("packages"):
         yield row["lang"], " ".join([row["synopsis"], *row["paragraphs"]])
-    for row in rows("pairs"):
-        yield "en", row["en"]
-        yield "zh", row["zh"]
+    for name in ("pairs", "sentence-pairs", "manual-pairs"):
+        for row in rows(name):
+            yield "en", row["en"]
+            yield "zh", row["zh"]
     for row in rows("terms"):
         yield "en", f"{row['term']} {row['text']}"
-    for row in rows("docs"):
-        for heading, paragraphs in row["sections"]:
-            yield from ((row["lang"], text) for text in [heading, *paragraphs] if text and keep(row))
+    for name in ("docs", "manuals"):
+        for row in rows(name):
+            for heading, paragraphs in row["sections"]:
+                yield from ((row["lang"], text) for text in [heading, *paragraphs] if text and keep(row))
 
 
 def sample(work):

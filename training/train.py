@@ -1,153 +1,208 @@
-"""train.py WORKDIR MINUTES1 MINUTES2: train models/mini from the hand-wired start.
+"""train.py WORKDIR MINUTES1 MINUTES2 [--teacher FILE]: train models/mini from the hand-wired start.
 
-Listwise cross-entropy over one answer and 7 others. Stage 1 sees passages cut to 80 tokens; in stage 2 every fourth step sees
-passages padded out with unrelated text to 48..400 tokens, so that the answer stands anywhere in a long passage. MINUTES1 0
-starts stage 2 from the weights that stage 1 left in WORKDIR. The rate is low, for the embeddings
-a tenth of it (a high one wipes the wiring out); the exported weights are an exponential moving average.
+Listwise cross-entropy over one passage that answers and 7 others (5 near ones, 2 by chance). Stage 1 sees windows of 48 to 160
+tokens round the words that the question shares with the passage; stage 2 windows of 96 to 400, some passages put into unrelated
+text, so that the answer stands anywhere in a long passage. Every fifth question gets the slips of a hurried typist. The exported
+weights are an exponential moving average.
+
+WORKDIR/state.npz is written every few minutes; a run that was stopped goes on from it. `--shape LAYERSxHIDDENxFFN` trains another
+network for comparison, `--out FOLDER` writes it elsewhere, `--kinds A,B` leaves all other kinds of groups out.
 """
+import openblas  # before NumPy
+
+import argparse
 import json
 import os
+import queue
 import random
-import sys
+import threading
 import time
 
 import numpy as np
 import sentencepiece as spm
 import torch
-import torch.nn.functional as F
 
 from export import export
+from kernel import CORES, Kernel
 from meaning import meanings
-from reference import forward
 from safetensors_io import read_file
-from tokenizer import SPM
-from wire import CONFIG, build
+from spans import noisy
+from tokenizer import MODEL, SPM
+from wire import build, configuration
 
-RATE, EMBEDDING_RATE, BATCH, AVERAGE, LONG = 3e-4, 4e-5, 8, 0.995, 0.25
-CLS, SEP = 2, 3
-QUERY, LONGEST = 40, 512 - 40 - 3
-WORDS = "bert.embeddings.word_embeddings.weight"
+GROUPS, NEAR, CHANCE = 16, 5, 2  # groups a step; negatives of each sort
+RATES = {1: (6e-4, 1.2e-4), 2: (3e-4, 6e-5)}  # of the network and of the word embeddings, by stage
+KEEP = {1: 0.998, 2: 0.995}
+WINDOWS = {1: (48, 64, 96, 128, 160), 2: (96, 128, 192, 256, 400)}
+QUERY, LONGEST = 48, 512 - 48 - 3
+REAL = ("squad", "qed", "clapnq", "clapnq-answer", "quotesum", "drcd", "cmrc", "cmrc-train")
+# How often a kind is drawn, relative to the number of its groups.
+WEIGHT = {**{kind: 3 for kind in REAL}, "faq": 3, "dolly": 1.5, "cloze-en": 0.5, "cloze-zh": 0.5, "term": 0.5, "package": 0.7, "dictionary": 0.5,
+          "dstc9": 0.7}
 
 
-class Groups:
-    """Training groups as token ids; `batches` never repeats a group before all were seen."""
+class Data:
+    """Draws groups as token ids; no group of a kind comes again before all of that kind were seen."""
 
-    def __init__(self, work):
-        pieces = spm.SentencePieceProcessor(model_file=SPM)
-        self.pieces = [pieces.id_to_piece(i) for i in range(pieces.get_piece_size())]
+    def __init__(self, work, kinds=None, seed=3):
+        self.pieces = spm.SentencePieceProcessor(model_file=SPM)
+        self.random = random.Random(seed)
+        with open(f"{work}/passages.jsonl", encoding="utf-8") as f:
+            self.passages = [json.loads(line) for line in f]
+        self.known = {}
+        self.kinds = {}
         with open(f"{work}/train.jsonl", encoding="utf-8") as f:
-            self.groups = [json.loads(line) for line in f]
-        self.tokens = lambda text: np.array(pieces.encode(text[:2000]), np.int64)
-        self.fillers = [self.tokens(g["negatives"][3]) for g in self.groups[:3000]]
-        self.order = []
+            for g in map(json.loads, f):
+                if kinds is None or g["kind"] in kinds:
+                    self.kinds.setdefault(g["kind"], []).append(g)
+        self.shares = {k: len(v) * WEIGHT.get(k, 1) for k, v in self.kinds.items()}
+        self.left = {k: [] for k in self.kinds}
 
-    def draw(self, count):
-        while len(self.order) < count:
-            fresh = list(range(len(self.groups)))
-            random.shuffle(fresh)
-            self.order += fresh
-        taken, self.order = self.order[:count], self.order[count:]
-        rows = [self.groups[i] for i in taken]
-        return [(self.tokens(r["query"]), [self.tokens(t) for t in [r["answer"], *r["negatives"]]]) for r in rows]
+    def tokens(self, number):
+        if number not in self.known:
+            self.known[number] = np.array(self.pieces.encode(self.passages[number][:3000]), np.int32)
+        return self.known[number]
 
-    def window(self, tokens, longest):
-        """At most `longest` tokens, usually the first."""
-        start = random.randrange(len(tokens) - longest) if len(tokens) > longest and random.random() < 0.2 else 0
-        return tokens[start:start + longest]
+    def draw(self):
+        kind = self.random.choices(list(self.shares), list(self.shares.values()))[0]
+        if not self.left[kind]:
+            self.left[kind] = self.random.sample(self.kinds[kind], len(self.kinds[kind]))
+        return self.left[kind].pop()
+
+    def window(self, query, tokens, longest):
+        """The part of `tokens` that shares most with the query, not always exactly there."""
+        if len(tokens) <= longest:
+            return tokens
+        hits = np.cumsum(np.concatenate([[0], np.isin(tokens, query)]))
+        inside = hits[longest:] - hits[:-longest]
+        best = self.random.choice(np.flatnonzero(inside == inside.max()))
+        start = best + self.random.randint(-longest // 4, longest // 4)
+        return tokens[min(max(start, 0), len(tokens) - longest):][:longest]
 
     def padded(self, tokens, goal):
         """The passage somewhere in unrelated text, `goal` tokens long."""
-        tokens = self.window(tokens, goal)
         missing = goal - len(tokens)
-        if missing < 8:
+        if missing < 16:
             return tokens
-        filler = np.concatenate([random.choice(self.fillers) for _ in range(12)])[:missing]
-        cut = random.randint(0, len(filler))
+        filler = np.concatenate([self.tokens(self.random.randrange(len(self.passages))) for _ in range(2)])[:missing]
+        cut = self.random.randint(0, len(filler))
         return np.concatenate([filler[:cut], tokens, filler[cut:]])
 
-    def batch(self, count, long):
-        """Padded ids, types and mask of `count` groups, 8 rows each, the answer first."""
+    def group(self, stage):
+        g = self.draw()
+        text = noisy(g["query"]) if self.random.random() < 0.2 else g["query"]
+        query = np.array(self.pieces.encode(text)[:QUERY], np.int32)
+        hard = self.random.sample(g["hard"], min(NEAR, len(g["hard"])))
+        rest = [n for n in g["easy"] + g["hard"] if n not in hard]
+        others = hard + self.random.sample(rest, min(NEAR + CHANCE - len(hard), len(rest)))
+        goal = self.random.choice(WINDOWS[stage])
+        long = stage == 2 and self.random.random() < 0.25
         pairs = []
-        for query, passages in self.draw(count):
-            goal = random.choice((48, 80, 120, 180, 260, 400))
-            for passage in passages:
-                p = self.padded(passage, min(LONGEST, int(goal * random.uniform(0.8, 1.2)))) if long else self.window(passage, 80)
-                pairs.append((query[:QUERY], p))
-        width = max(len(q) + len(p) for q, p in pairs) + 3
-        ids, types, mask = (torch.zeros(len(pairs), width, dtype=torch.long) for _ in range(3))
-        for row, (q, p) in enumerate(pairs):
-            tokens = np.concatenate([[CLS], q, [SEP], p, [SEP]])
-            ids[row, :len(tokens)] = torch.from_numpy(tokens)
-            types[row, len(q) + 2:len(tokens)] = 1
-            mask[row, :len(tokens)] = 1
-        return ids, types, mask
+        for number in [g["answer"], *others]:
+            size = min(LONGEST, int(goal * self.random.uniform(0.8, 1.2)))
+            tokens = self.window(query, self.tokens(number), size)
+            pairs.append((query, self.padded(tokens, size) if long else tokens))
+        return pairs
+
+    def batch(self, stage, count=GROUPS):
+        groups = [self.group(stage) for _ in range(count)]
+        targets = np.concatenate([[1] + [0] * (len(g) - 1) for g in groups])
+        return groups, targets
+
+
+def ahead(make, depth=4):
+    """What `make` gives, made in a thread of its own."""
+    ready = queue.Queue(depth)
+    def work():
+        while True:
+            ready.put(make())
+    threading.Thread(target=work, daemon=True).start()
+    return ready.get
 
 
 class Trainer:
-    def __init__(self, work):
-        random.seed(3)
-        torch.manual_seed(3)
-        self.work, self.data = work, Groups(work)
-        meaning, idf = meanings(work, f"{work}/meaning.npz")
-        self.weights = {k: v.requires_grad_() for k, v in build(self.data.pieces, meaning, idf).items()}
-        self.average = {k: v.detach().clone() for k, v in self.weights.items()}
-        rest = [v for k, v in self.weights.items() if k != WORDS]
-        self.optimizer = torch.optim.AdamW([{"params": [self.weights[WORDS]], "lr": EMBEDDING_RATE, "top": EMBEDDING_RATE},
-                                            {"params": rest, "lr": RATE, "top": RATE}], weight_decay=0.0, betas=(0.9, 0.98))
-        self.parameters = list(self.weights.values())
-        self.steps = 0
+    def __init__(self, options):
+        self.work, self.out = options.work, options.out
+        self.config = configuration(*(int(n) for n in options.shape.split("x")))
+        self.data = Data(options.work, options.kinds and options.kinds.split(","), options.seed)
+        pieces = [self.data.pieces.id_to_piece(i) for i in range(self.data.pieces.get_piece_size())]
+        meaning, idf = meanings(options.work, f"{options.work}/meaning.npz")
+        self.config["vocab_size"] = len(pieces)
+        weights = build(pieces, meaning, idf, self.config) if options.start is None else read_file(f"{options.start}/model.safetensors")
+        self.model = Kernel(self.config, weights, options.threads)
+        self.done = {1: 0.0, 2: 0.0}  # seconds trained
+        print({k: len(v) for k, v in self.data.kinds.items()}, flush=True)
 
-    def resume(self, folder):
-        """Go on from exported weights, with groups in another order than before."""
-        random.seed()
-        for name, value in read_file(f"{folder}/model.safetensors").items():
-            with torch.no_grad():
-                self.weights[name].copy_(value)
-            self.average[name].copy_(value)
+    def save(self):
+        m = self.model
+        np.savez(f"{self.out}/state.part.npz", weights=m.weights, mean=m.mean, square=m.square, average=m.average, steps=m.steps,
+                 done=[self.done[1], self.done[2]])
+        os.replace(f"{self.out}/state.part.npz", f"{self.out}/state.npz")
 
-    def step(self, long, count):
-        ids, types, mask = self.data.batch(count, long)
-        logits = forward(CONFIG, self.weights, ids, types, mask).view(-1, 8)
-        loss = F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long))
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        self.optimizer.step()
-        self.steps += 1
-        keep = min(AVERAGE, self.steps / (self.steps + 10))
-        with torch.no_grad():
-            for name, value in self.average.items():
-                value.lerp_(self.weights[name].detach(), 1 - keep)
-        return loss.item(), (logits.argmax(1) == 0).float().mean().item()
+    def resume(self):
+        path = f"{self.out}/state.npz"
+        if not os.path.exists(path):
+            return
+        kept, m = np.load(path), self.model
+        m.weights, m.mean, m.square, m.average, m.steps = *(kept[k].copy() for k in ("weights", "mean", "square", "average")), int(kept["steps"])
+        m.gradients = np.zeros((m.threads, m.weights.size), np.float32)
+        self.done = dict(zip((1, 2), map(float, kept["done"])))
+        self.data.random.seed(m.steps)
+        print("resumed after", self.done, "seconds,", m.steps, "steps", flush=True)
 
-    def stage(self, name, seconds, long):
-        """Train for `seconds`, a share `long` of the steps on long passages, with a warm-up of 5 % and a straight fall of
-        the rate to a twentieth."""
-        start, log, said = time.time(), [], 0
-        while (done := (time.time() - start) / seconds) < 1:
-            for part in self.optimizer.param_groups:
-                part["lr"] = part["top"] * min(done / 0.05 + 0.02, 1, 1.05 - done)
-            padded = random.random() < long
-            log.append(self.step(padded, BATCH // 2 if padded else BATCH))
-            if time.time() - said > 60:
-                said = time.time()
-                loss, right = np.mean(log[-200:], axis=0)
-                print(f"{name} {done:.0%} step {self.steps} loss {loss:.3f} right {right:.3f}", flush=True)
-                torch.save(self.average, f"{self.work}/average.pt")
+    def stage(self, number, seconds):
+        """Train for `seconds`: a warm-up of 4 %, then half a cosine down to 4 % of the rate."""
+        get = ahead(lambda: (lambda made: (self.model.packed(made[0]), made[1]))(self.data.batch(number)))
+        log, said, saved, before, pairs, began = [], time.time(), time.time(), time.time(), 0, time.time()
+        while (share := self.done[number] / seconds) < 1:
+            factor = min(share / 0.04 + 0.02, 0.04 + 0.48 * (1 + np.cos(np.pi * share)))
+            packed, targets = get()
+            rest, embeddings = (rate * factor for rate in RATES[number])
+            losses, logits, norm = self.model.step(packed, targets, (embeddings, rest), KEEP[number])
+            firsts = packed[0]
+            right = np.mean([logits[a] >= logits[a:b].max() for a, b in zip(firsts, firsts[1:])])
+            log.append((losses.mean(), right, norm))
+            pairs += len(logits)
+            now = time.time()
+            self.done[number] += min(now - before, 5)  # a pause of the machine is no training
+            before = now
+            if now - said > 60:
+                said = now
+                loss, right, norm = np.mean(log[-400:], axis=0)
+                print(f"stage {number} {share:.0%} step {self.model.steps} loss {loss:.3f} right {right:.3f} norm {norm:.2f} "
+                      f"{pairs / (now - began):.0f} pairs/s", flush=True)
+            if now - saved > 240:
+                saved = now
+                self.save()
+                export(self.model.tensors(self.model.average), self.config, f"{self.out}/now")
+        self.save()
+        export(self.model.tensors(self.model.average), self.config, f"{self.out}/stage{number}")
 
 
-def main(work, minutes_short, minutes_mixed):
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    trainer = Trainer(work)
-    print(len(trainer.data.groups), "groups", flush=True)
-    if minutes_short > 0:
-        trainer.stage("short", 60 * minutes_short, 0)
-        export(trainer.average, f"{work}/stage1")
-    else:
-        trainer.resume(f"{work}/stage1")
-    trainer.stage("mixed", 60 * minutes_mixed, LONG)
-    export(trainer.average)
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("work")
+    parser.add_argument("minutes1", type=float)
+    parser.add_argument("minutes2", type=float)
+    parser.add_argument("--shape", default="3x192x384")
+    parser.add_argument("--out")
+    parser.add_argument("--kinds")
+    parser.add_argument("--start", help="a checkpoint's folder instead of the wired start")
+    parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=CORES)
+    options = parser.parse_args()
+    publish, options.out = options.out is None, options.out or options.work
+    os.makedirs(options.out, exist_ok=True)
+    random.seed(options.seed)
+    torch.set_num_threads(1)
+    trainer = Trainer(options)
+    trainer.resume()
+    for number, minutes in ((1, options.minutes1), (2, options.minutes2)):
+        if minutes:
+            trainer.stage(number, 60 * minutes)
+    if publish:
+        export(trainer.model.tensors(trainer.model.average), trainer.config, MODEL)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]))
+    main()

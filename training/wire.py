@@ -9,17 +9,18 @@ so that a token's vector has a length near sqrt(192): then LayerNorm (weight 1, 
     layer 2  head 0  a token and its predecessor find the same pair           -> flag PAIR
              head 1  the meaning of a token and its left neighbours           -> (left to training)
              head 2  how many neighbours are matched                          -> NEAR
-    layer 3  head 0  [CLS] averages the query's flags, weighted by IDF        -> POOL[0:4]
+    last     head 0  [CLS] averages the query's flags, weighted by IDF        -> POOL[0:4]
              head 1  [CLS] looks at the best matched part of the passage      -> POOL[4:7]
              head 2  [CLS] looks for an important query token without a match -> POOL[7:9]
+
+A deeper network has layers that do next to nothing between the second and the last, a wider one has numbers that nothing reads yet.
 """
 import math
 
 import numpy as np
 import torch
 
-HIDDEN, LAYERS, HEADS, FFN, POSITIONS = 192, 3, 3, 384, 512
-HEAD = HIDDEN // HEADS
+WIRED, HEAD, POSITIONS = 192, 64, 512  # numbers of the hidden state that are wired; size of an attention head; longest input
 SAME_AS, MEANING = slice(0, 62), slice(62, 124)  # identity and meaning of the token
 IDF, QUERY, PASSAGE, SPECIAL = 124, 125, 126, 127
 PLACE = slice(128, 144)  # sine and cosine of 8 frequencies
@@ -35,13 +36,16 @@ QUESTION_WORDS = set("""a an the of to in on for and or is are was were be do do
 your it its this that what which who whom when where why how there with by at from as about tell please explain mean means way
 的 了 是 在 和 与 吗 呢 我 你 您 它 这 那 有 请 要 想 该 什么 怎么 怎样 如何 哪些 哪个 哪里 哪 为什么 谁 多少 几 可以 能 能否 是否 一个 一下""".split())
 
-CONFIG = {
-    "architectures": ["BertForSequenceClassification"], "model_type": "bert", "hidden_size": HIDDEN,
-    "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "intermediate_size": FFN, "hidden_act": "gelu",
-    "max_position_embeddings": POSITIONS, "type_vocab_size": 2, "layer_norm_eps": 1e-12, "pad_token_id": 0,
-    "position_embedding_type": "absolute", "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
-    "initializer_range": 0.02, "id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}, "torch_dtype": "float16",
-}
+
+def configuration(layers=3, hidden=192, ffn=384):
+    """config.json of a network of this shape."""
+    return {
+        "architectures": ["BertForSequenceClassification"], "model_type": "bert", "hidden_size": hidden,
+        "num_hidden_layers": layers, "num_attention_heads": hidden // HEAD, "intermediate_size": ffn, "hidden_act": "gelu",
+        "max_position_embeddings": POSITIONS, "type_vocab_size": 2, "layer_norm_eps": 1e-12, "pad_token_id": 0,
+        "position_embedding_type": "absolute", "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
+        "initializer_range": 0.02, "id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}, "torch_dtype": "float16",
+    }
 
 
 def unit(rows):
@@ -73,9 +77,9 @@ def places():
     return np.concatenate([np.sin(angles), np.cos(angles)], 1) * PLACE_NORM / 8**0.5
 
 
-def embeddings(w, pieces, meaning, idf):
+def embeddings(w, pieces, meaning, idf, hidden):
     """idf: natural logarithm of each token's inverse document frequency, about 0 for the commonest."""
-    table = np.zeros((len(pieces), HIDDEN), np.float32)
+    table = np.zeros((len(pieces), hidden), np.float32)
     table[:, SAME_AS] = identities(pieces) * IDENTITY_NORM
     table[:, MEANING] = unit(meaning) * MEANING_NORM
     table[:, IDF] = np.clip(2 * (np.log(np.maximum(idf, 0.7)) - 1.6), -3, 3)
@@ -87,9 +91,9 @@ def embeddings(w, pieces, meaning, idf):
     table[:4, BALLAST] = 5 * np.array([1, -1, 1, -1, 1])
     at = "bert.embeddings."
     w[at + "word_embeddings.weight"] = table
-    w[at + "position_embeddings.weight"] = np.zeros((POSITIONS, HIDDEN), np.float32)
+    w[at + "position_embeddings.weight"] = np.zeros((POSITIONS, hidden), np.float32)
     w[at + "position_embeddings.weight"][:, PLACE] = places()
-    w[at + "token_type_embeddings.weight"] = np.zeros((2, HIDDEN), np.float32)
+    w[at + "token_type_embeddings.weight"] = np.zeros((2, hidden), np.float32)
     w[at + "token_type_embeddings.weight"][0, QUERY] = SEGMENT
     w[at + "token_type_embeddings.weight"][1, PASSAGE] = SEGMENT
 
@@ -161,15 +165,15 @@ def second_layer(w):
     near.send(0, {SAME: 0.7, KIN: 0.5, PAIR: 0.3}, NEAR, 2)
 
 
-def third_layer(w, bias):
+def last_layer(w, number, bias):
     """[CLS] asks by a constant (the query bias); what it asks for stands in the key weights."""
-    cover, best, missing = (Head(w, 2, h) for h in range(3))
-    for head, number, key in (
+    cover, best, missing = (Head(w, number, h) for h in range(3))
+    for head, place, key in (
         (cover, 0, {QUERY: 2.5, PASSAGE: -2.5, SPECIAL: -2, IDF: 1.2}),
         (best, 1, {QUERY: -2, PASSAGE: 2, SPECIAL: -2, SAME: 0.6, NEAR: 0.6, PAIR: 0.4, IDF: 0.5}),
         (missing, 2, {QUERY: 2.5, PASSAGE: -2.5, SPECIAL: -2, IDF: 1.0, KIN: -0.8, SAME: -0.5}),
     ):
-        bias[number * HEAD] = 8.0
+        bias[place * HEAD] = 8.0
         for i, weight in key.items():
             head.k[0, i] = weight
     for i, slot in enumerate((SAME, KIN, PAIR, NEAR)):
@@ -180,30 +184,33 @@ def third_layer(w, bias):
         missing.send(i, {slot: 1}, POOL + 7 + i)
 
 
-def build(pieces, meaning, idf, seed=1):
+def build(pieces, meaning, idf, config, seed=1):
     """All weights, {name: float32 tensor}, under the names that transformers gives them."""
+    layers, hidden, ffn = (config[k] for k in ("num_hidden_layers", "hidden_size", "intermediate_size"))
     noise = np.random.default_rng(seed)
     small = lambda *shape: (noise.standard_normal(shape) * 0.004).astype(np.float32)
+    zeros = lambda n: np.zeros(n, np.float32)
     w = {}
-    embeddings(w, pieces, meaning, idf)
+    embeddings(w, pieces, meaning, idf, hidden)
     norms = ["bert.embeddings.LayerNorm"]
-    for i in range(LAYERS):
+    for i in range(layers):
         at = f"bert.encoder.layer.{i}."
         for name in ("self.query", "self.key", "self.value", "output.dense"):
-            w[f"{at}attention.{name}.weight"], w[f"{at}attention.{name}.bias"] = small(HIDDEN, HIDDEN), np.zeros(HIDDEN, np.float32)
-        w[at + "intermediate.dense.weight"], w[at + "intermediate.dense.bias"] = 20 * small(FFN, HIDDEN), np.zeros(FFN, np.float32)
-        w[at + "output.dense.weight"], w[at + "output.dense.bias"] = small(HIDDEN, FFN), np.zeros(HIDDEN, np.float32)
+            w[f"{at}attention.{name}.weight"], w[f"{at}attention.{name}.bias"] = small(hidden, hidden), zeros(hidden)
+        w[at + "intermediate.dense.weight"], w[at + "intermediate.dense.bias"] = 20 * small(ffn, hidden), zeros(ffn)
+        w[at + "output.dense.weight"], w[at + "output.dense.bias"] = small(hidden, ffn), zeros(hidden)
         norms += [at + "attention.output.LayerNorm", at + "output.LayerNorm"]
     for name in norms:
-        w[name + ".weight"], w[name + ".bias"] = np.ones(HIDDEN, np.float32), np.zeros(HIDDEN, np.float32)
+        # LayerNorm gives a length of sqrt(hidden); the wiring counts on sqrt(192).
+        w[name + ".weight"], w[name + ".bias"] = np.full(hidden, (WIRED / hidden) ** 0.5, np.float32), zeros(hidden)
         if name.endswith("output.LayerNorm"):  # nothing may blur what every later head relies on
             w[name.replace("LayerNorm", "dense.weight")][IDF:PLACE.stop] = 0
     first_layer(w)
     second_layer(w)
-    third_layer(w, w["bert.encoder.layer.2.attention.self.query.bias"])
+    last_layer(w, layers - 1, w[f"bert.encoder.layer.{layers - 1}.attention.self.query.bias"])
     # The pooler keeps the pooled slots in the straight part of tanh; the classifier adds them up.
-    w["bert.pooler.dense.weight"], w["bert.pooler.dense.bias"] = 5 * small(HIDDEN, HIDDEN), np.zeros(HIDDEN, np.float32)
-    w["classifier.weight"], w["classifier.bias"] = small(1, HIDDEN), np.zeros(1, np.float32)
+    w["bert.pooler.dense.weight"], w["bert.pooler.dense.bias"] = 5 * small(hidden, hidden), zeros(hidden)
+    w["classifier.weight"], w["classifier.bias"] = small(1, hidden), zeros(1)
     for slot, weight in ((0, 3), (1, 2.5), (2, 1.5), (3, 2.5), (4, 1), (5, 1), (6, 0.3), (7, 0.7)):
         w["bert.pooler.dense.weight"][POOL + slot, POOL + slot] = 0.15
         w["classifier.weight"][0, POOL + slot] = weight

@@ -29,6 +29,10 @@ const files = {
     beside: fileURLToPath(new URL("../../models/mini", import.meta.url || bundle)),
     inPackage: "models/mini",
   },
+  report: {
+    beside: fileURLToPath(new URL("evaluate/output/report.html", import.meta.url || bundle)),
+    inPackage: "dist/src/evaluate/output/report.html",
+  },
   manifest: {
     beside: fileURLToPath(new URL("../../package.json", import.meta.url || bundle)),
     inPackage: "package.json",

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { type OwnFile, ownFile } from "../src/own-files.js";
 import { repoRoot, temporaryFolder } from "./support/paths.js";
 
-const names: readonly OwnFile[] = ["engineWorker", "engineProcess", "sessionWorker", "mini", "manifest"];
+const names: readonly OwnFile[] = ["engineWorker", "engineProcess", "sessionWorker", "mini", "report", "manifest"];
 const built = join(repoRoot, "dist", "src");
 const folder = temporaryFolder({ after });
 

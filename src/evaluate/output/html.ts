@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { ownFile } from "../../own-files.js";
 import type { Evaluation } from "../evaluation.js";
 import { findings } from "./findings.js";
 import { tableRows } from "./rows.js";
@@ -8,7 +9,7 @@ import { tableRows } from "./rows.js";
  * template, with its charts, is made from `report/` when the package is built.
  */
 export function htmlReport(evaluation: Evaluation): string {
-  const template = readFileSync(new URL("./report.html", import.meta.url), "utf8");
+  const template = readFileSync(ownFile("report"), "utf8");
   const content = JSON.stringify({ evaluation, findings: findings(evaluation), rows: tableRows(evaluation) });
   // Passages may hold anything, the end of a script as well; a function, so that "$&" in them stays.
   return template.replace("EVALUATION", () => content.replaceAll("<", "\\u003c"));

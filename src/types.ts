@@ -142,6 +142,21 @@ export interface RankOptions extends ScoreOptions {
   retrievalScores?: readonly number[];
   /** Weight of `retrievalScores`, from 0 (none) to 1 (they alone). @default 0.5 */
   retrievalWeight?: number;
+  /**
+   * Makes chances of scores: 0.5 is then as likely relevant as not, whatever the model. What
+   * `bge-reranker eval --calibrate` wrote: the file's path (read once), or its parsed content. The order stays as it is.
+   * @default none: the plain sigmoid
+   */
+  calibration?: string | Calibration;
+}
+
+/** `sigmoid(scale * logit + offset)` is the chance that a passage is relevant, by somebody's judgments. */
+export interface Calibration {
+  /** Above 0. */
+  scale: number;
+  offset: number;
+  /** For which model it was made; with another one it is refused. @default any */
+  model?: string;
 }
 
 /** A document to rank: its text, or an object that has it in `text`. */

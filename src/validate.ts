@@ -83,6 +83,10 @@ export const rankOptionChecks: OptionChecks<RankOptions> = {
   scoreThreshold: isFiniteNumber,
   retrievalScores: () => undefined, // input, see checkRetrieval
   retrievalWeight: isWeight,
+  calibration: (value) =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? undefined
+      : isText(value) && "a path, or its content",
 };
 
 /**

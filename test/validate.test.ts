@@ -46,6 +46,7 @@ describe("checkOptions", () => {
     onProgress: ["log", {}],
     onStats: ["log", {}],
     retrievalWeight: [-0.1, 1.1, Number.NaN, "0.5", null],
+    calibration: [3, "", true, null],
   })) {
     it(`refuses wrong values of ${name} and echoes them`, () => {
       for (const value of values) {

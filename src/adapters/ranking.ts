@@ -4,7 +4,7 @@ import { isFunction, isOneOf, type OptionChecks, rankOptionChecks } from "../val
 import { emitWarning } from "../warn.js";
 
 /** How every adapter ranks, and what becomes of a failure. */
-export interface RankingOptions extends Pick<RankOptions, "scoreThreshold"> {
+export interface RankingOptions extends Pick<RankOptions, "scoreThreshold" | "calibration"> {
   /** Scores in (0, 1); `false` gives raw logits. @default true */
   normalize?: boolean;
   /** Milliseconds that one reranking may take, a first load included; then it fails with `TIMEOUT`. @default none */
@@ -23,6 +23,7 @@ export interface RankingOptions extends Pick<RankOptions, "scoreThreshold"> {
 export const rankingOptionChecks: OptionChecks<RankingOptions> = {
   scoreThreshold: rankOptionChecks.scoreThreshold,
   normalize: rankOptionChecks.normalize,
+  calibration: rankOptionChecks.calibration,
   timeout: rankOptionChecks.timeout,
   onFailure: isOneOf("throw", "keep-order"),
   onError: isFunction,
@@ -45,13 +46,13 @@ export class Ranking {
     private readonly reranker: Reranker,
     options: RankingOptions,
   ) {
-    const { scoreThreshold, normalize, timeout, onFailure, onError } = options;
-    this.#options = { scoreThreshold, normalize, timeout, onFailure, onError };
+    const { scoreThreshold, normalize, calibration, timeout, onFailure, onError } = options;
+    this.#options = { scoreThreshold, normalize, calibration, timeout, onFailure, onError };
   }
 
   rank(query: string, texts: readonly string[], call: RankOptions) {
-    const { scoreThreshold, normalize, timeout } = this.#options;
-    return this.reranker.rank(query, texts, { scoreThreshold, normalize, timeout, ...call });
+    const { scoreThreshold, normalize, calibration, timeout } = this.#options;
+    return this.reranker.rank(query, texts, { scoreThreshold, normalize, calibration, timeout, ...call });
   }
 
   /** What `work` gives, or the order of `count` documents as they came where it fails and `onFailure` allows that. */

@@ -11,6 +11,7 @@ export { type EvaluateOptions, evaluate } from "./evaluate.js";
 export type { Analysis, EvaluatedSetting, Evaluation, NamedComparison } from "./evaluation.js";
 export { DEFAULT_MEASURES, type Measures, measures, type Protocol } from "./metrics/measures.js";
 export type { JudgedList } from "./metrics/trec-order.js";
+export { type CalibrationFile, calibrationFile } from "./output/calibration-file.js";
 export { findings } from "./output/findings.js";
 export { type GateOptions, type GateResult, gate } from "./output/gate.js";
 export { htmlReport } from "./output/html.js";

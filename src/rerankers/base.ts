@@ -22,6 +22,7 @@ import {
   scoreOptionChecks,
 } from "../validate.js";
 import { blend } from "./blending.js";
+import { calibrated, checkModel, readCalibration } from "./calibrating.js";
 import { groupQueries } from "./group-queries.js";
 import { withinLimits } from "./limits.js";
 import { rankScores, sigmoid } from "./ranking.js";
@@ -85,11 +86,14 @@ export abstract class BaseReranker implements Reranker {
     const given = [...documents];
     const { topN, scoreThreshold, normalize = true, retrievalWeight = 0.5 } = options;
     const retrieval = options.retrievalScores && [...options.retrievalScores];
+    const calibration = readCalibration(options);
     const result = await this.#run({ queries: [query], passages }, options);
     const order = retrieval && blend(convert(result, false), retrieval, retrievalWeight);
+    if (calibration) checkModel(calibration, this.info?.model);
+    const toScore = calibration && ((logit: number) => calibrated(calibration, logit));
     const ranked =
-      result.kind === "logit"
-        ? rankScores(result.scores, { order, topN, scoreThreshold, normalize })
+      result.kind === "logit" || toScore
+        ? rankScores(convert(result, false), { order, topN, scoreThreshold, normalize, toScore })
         : rankScores(convert(result, normalize), { order, topN, scoreThreshold, normalize: false });
     return ranked.map(({ index, score }) => {
       const span = result.spans?.[index];
@@ -122,6 +126,6 @@ function logit(score: number): number {
   throw new RerankError(
     "REMOTE_FAILED",
     `The engine returned the normalized score ${score}, which has lost its logit; ` +
-      "ask for normalize: true without retrievalScores, or use an engine that returns raw scores (Text Embeddings Inference).",
+      "ask for normalize: true without retrievalScores and calibration, or use an engine that returns raw scores (Text Embeddings Inference).",
   );
 }

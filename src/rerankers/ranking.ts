@@ -16,6 +16,8 @@ export interface RankScoresOptions {
   scoreThreshold?: number | undefined;
   /** Return the sigmoid of the logit. @default true */
   normalize?: boolean | undefined;
+  /** What makes the normalized score of a logit; never falling. @default the sigmoid */
+  toScore?: ((logit: number) => number) | undefined;
 }
 
 /**
@@ -33,6 +35,7 @@ export function rankScores(
     topN = Number.POSITIVE_INFINITY,
     scoreThreshold = Number.NEGATIVE_INFINITY,
     normalize = true,
+    toScore = sigmoid,
   }: RankScoresOptions = {},
 ): { index: number; score: number }[] {
   const order = Array.from({ length: logits.length }, (_, index) => index);
@@ -40,6 +43,6 @@ export function rankScores(
     if (!Number.isFinite(logits[index])) throw notFiniteError(logits[index]!, `of document ${index}`);
   }
   order.sort((a, b) => relevance[b]! - relevance[a]!); // stable, so ties keep the order of their indexes
-  const ranked = order.map((index) => ({ index, score: normalize ? sigmoid(logits[index]!) : logits[index]! }));
+  const ranked = order.map((index) => ({ index, score: normalize ? toScore(logits[index]!) : logits[index]! }));
   return ranked.filter(({ score }) => score >= scoreThreshold).slice(0, topN);
 }

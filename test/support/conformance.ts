@@ -40,6 +40,7 @@ const PARTS = {
   stats: describeStats,
   options: describeOptions,
   blending: describeBlending,
+  calibration: describeCalibration,
   rank: describeRank,
   refusals: describeRefusals,
   abort: describeAbort,
@@ -245,6 +246,39 @@ function describeBlending(reranker: () => Reranker): void {
     await assert.rejects(rank({ retrievalScores: [1, 2, 3, 4], retrievalWeight: 2 }), hasCode("OPTION_INVALID"));
   });
 }
+
+function describeCalibration(reranker: () => Reranker): void {
+  it("makes chances of logits by a calibration, and leaves the order alone", async () => {
+    const { rank, score } = callsOf(reranker());
+    const [logits, plain] = [await score({}), await rank({})];
+    const calibration = { scale: 0.5, offset: -1 };
+    const ranked = await rank({ calibration });
+    assert.deepEqual(indexesOf(ranked), indexesOf(plain));
+    for (const { index, score } of ranked) {
+      assert.ok(Math.abs(score - 1 / (1 + Math.exp(1 - 0.5 * logits[index]!))) < 1e-4);
+    }
+    const saturated = await rank({ calibration: { scale: 1e6, offset: 1e9 } });
+    assert.deepEqual(indexesOf(saturated), indexesOf(plain), "all scores are 1, and the order stays");
+    const scoreThreshold = ranked[1]!.score;
+    assert.equal((await rank({ calibration, scoreThreshold })).length, 2);
+  });
+
+  it("refuses a calibration that is none, is another model's, or goes with raw scores", async () => {
+    const { rank } = callsOf(reranker());
+    for (const calibration of [
+      { scale: 0, offset: 0 },
+      { scale: 1, offset: Number.NaN },
+      {} as never,
+      "nowhere.json",
+    ]) {
+      await assert.rejects(rank({ calibration }), hasCode("OPTION_INVALID"));
+    }
+    await assert.rejects(rank({ calibration: { scale: 1, offset: 0, model: "other" } }), hasCode("OPTION_INVALID"));
+    await assert.rejects(rank({ calibration: { scale: 1, offset: 0 }, normalize: false }), hasCode("OPTION_INVALID"));
+  });
+}
+
+const indexesOf = (ranked: readonly { index: number }[]) => ranked.map(({ index }) => index);
 
 function describeTimeout(reranker: () => Reranker): void {
   const many = Array.from({ length: 300 }, (_, i) => `Passage ${i}: ${PASSAGES[i % PASSAGES.length]}`);

@@ -1,7 +1,16 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { RerankError } from "../../errors.js";
 import { TASKS } from "../../evaluate/c-mteb.js";
-import { cMteb, type Evaluation, evaluate, gate, htmlReport, markdownReport, openData } from "../../evaluate/index.js";
+import {
+  calibrationFile,
+  cMteb,
+  type Evaluation,
+  evaluate,
+  gate,
+  htmlReport,
+  markdownReport,
+  openData,
+} from "../../evaluate/index.js";
 import { isWeight } from "../../validate.js";
 import { defineCommand, UsageError, type Values } from "../command.js";
 import { evalOptions } from "../eval/options.js";
@@ -57,11 +66,22 @@ function wantedSettings(values: EvalValues, io: Io, progress: Progress) {
 }
 
 async function evaluateData(path: string, values: EvalValues, io: Io, progress: Progress): Promise<number> {
-  const { baseline: baselineFile, "fail-under": failUnder, "fail-drop": failDrop, json, markdown, report } = values;
+  const {
+    baseline: baselineFile,
+    "fail-under": failUnder,
+    "fail-drop": failDrop,
+    json,
+    markdown,
+    report,
+    calibrate,
+  } = values;
   if (failDrop !== undefined && baselineFile === undefined) throw new UsageError("--fail-drop needs --baseline");
   // Before hours of work.
   const baseline = baselineFile === undefined ? undefined : readBaseline(baselineFile);
   const settings = wantedSettings(values, io, progress).map(({ setting }) => setting);
+  if (calibrate !== undefined && settings.length !== 1) {
+    throw new UsageError(`--calibrate is for one model and dtype, and there are ${settings.length}`);
+  }
   const { run, qrels, split, depth, k1, b } = values;
   const data = await openData(path, { run, qrels, split, depth, k1, b, onRead: progress.reading });
   let evaluation: Evaluation;
@@ -82,6 +102,10 @@ async function evaluateData(path: string, values: EvalValues, io: Io, progress: 
   progress.clear();
   if (json !== "-") io.stdout.write(evaluationText(evaluation, io));
   write(json, () => `${JSON.stringify(evaluation)}\n`, io);
+  if (calibrate !== undefined) {
+    const calibration = calibrationFile(evaluation, settings[0]!.name);
+    writeFileSync(calibrate, `${JSON.stringify(calibration, undefined, 2)}\n`);
+  }
   write(report, () => htmlReport(evaluation), io);
   write(markdown, () => markdownReport(evaluation), io);
   return judge(evaluation, { baseline, failUnder, failDrop }, io);

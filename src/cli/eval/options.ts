@@ -80,6 +80,12 @@ const resultOptions = {
     check: isText,
     help: "Keep scores here; started again, go on where it stopped.",
   },
+  calibrate: {
+    kind: "text",
+    value: "FILE",
+    check: isText,
+    help: "Make chances of one model's scores, and write what rank and the adapters take as calibration.",
+  },
   report: {
     kind: "text",
     value: "FILE",

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Evaluation } from "../../../src/evaluate/index.js";
+import { loadReranker } from "../../../src/index.js";
 import { BEIR, folderWith } from "../../evaluate/support/folder.js";
 import { run, start } from "../../support/cli.js";
 import { fixture, temporaryFolder } from "../../support/paths.js";
@@ -76,6 +77,28 @@ test("eval: killed three times and resumed, the same result as undisturbed", asy
   assert.deepEqual(timeless(read(join(folder, "resumed.json"))), timeless(read(join(folder, "undisturbed.json"))));
 });
 
+test("eval --calibrate: a file that rank takes", async (t) => {
+  const passages = ["a cat sat on a mat", "dogs bark", "fish swim in the sea", "old towns by the sea"];
+  const reranker = await loadReranker(XLMR, { device: "cpu" });
+  t.after(() => reranker.dispose());
+  // What this tiny model likes best is relevant, with an exception.
+  const ranked = await Promise.all(Array.from({ length: 12 }, (_, q) => reranker.rank(`cat ${q}`, passages)));
+  const queries = ranked.map((places, q) => ({
+    query: `cat ${q}`,
+    passages,
+    relevant: [places[q === 5 ? 3 : 0]!.index],
+  }));
+  const folder = folderWith(t, { "data.jsonl": queries });
+  const [data, file] = [join(folder, "data.jsonl"), join(folder, "calibration.json")];
+  const { code, stderr } = await run(t, ["eval", data, "-m", XLMR, "--calibrate", file]);
+  assert.equal(code, 0, stderr);
+  const { scale, offset, model } = JSON.parse(readFileSync(file, "utf8"));
+  assert.equal(model, XLMR);
+  const [best] = await reranker.rank("cat", passages, { calibration: file });
+  const [raw] = await reranker.rank("cat", passages, { normalize: false });
+  assert.ok(Math.abs(best!.score - 1 / (1 + Math.exp(-scale * raw!.score - offset))) < 1e-6);
+});
+
 test("eval: a guard for CI", async (t) => {
   const folder = folderWith(t, BEIR);
   const json = join(folder, "base.json");
@@ -104,6 +127,7 @@ test("eval: what it cannot do", async (t) => {
     [[folder, "--dtype", "fp32,int4"], 2, /--dtype must be .* got int4/],
     [[folder, "--blend", "0.2,2"], 2, /--blend must be a number from 0 to 1, got 2/],
     [[folder, "--fail-drop", "0.1"], 2, /--fail-drop needs --baseline/],
+    [[folder, "--dtype", "fp32,int8", "--calibrate", "c.json", "-m", XLMR], 2, /--calibrate is for one model/],
     [[folder, "--measures", "ndgc"], 2, /There is no measure "ndgc"/],
     [[folder, "--baseline", "nowhere.json"], 1, /Cannot read the baseline nowhere\.json/],
     [["nowhere"], 1, /no file or folder nowhere/],

@@ -120,17 +120,19 @@ for (const name of ["rag-chatbot-langchain", "rag-chatbot-llamaindex"]) {
       assert.match(sources, /Plans and billing › Refunds {2}money\.md/);
     });
 
-    it("talks on through a pipe, in English and Chinese, and remembers the conversation", async () => {
-      await using server = await startChatServer("Yes, within 30 days [1].");
+    it("talks on through a pipe, after a failure too, in English and Chinese, and remembers what was said", async () => {
+      const warranty = "How long is the warranty?";
+      const down = "Is the warranty worldwide?";
+      await using server = await startChatServer("Yes, within 30 days [1].", (asked) => (asked === down ? 500 : 200));
       const env = { OPENAI_BASE_URL: `http://${server.host}/v1`, OPENAI_API_KEY: "k", OPENAI_MODEL: "m" };
-      const questions = [REFUND, "", "How long is the warranty?", "忘记恢复口令怎么办？", "xyzzy"];
+      const questions = [REFUND, "", down, warranty, "忘记恢复口令怎么办？", "xyzzy"];
       const output = await run(name, [], { env, input: `${questions.join("\n")}\n` });
       assert.equal(output.split("Yes, within 30 days [1].").length, 5);
       assert.equal(output.split("Sources").length, 4);
-      assert.equal(server.requests.length, 4);
+      assert.equal(server.requests.length, 5);
       const { body, authorization } = server.requests[0]!;
       assert.deepEqual([body.model, body.stream, authorization], ["m", true, "Bearer k"]);
-      const [first, second, chinese, nothing] = server.requests.map(({ body }) =>
+      const [first, failed, second, chinese, nothing] = server.requests.map(({ body }) =>
         body.messages.map(({ role, content }) => [role, content] as const),
       );
       const [role, instructions] = first![0]!;
@@ -139,10 +141,14 @@ for (const name of ["rag-chatbot-langchain", "rag-chatbot-llamaindex"]) {
       assert.doesNotMatch(instructions, /\[4\] /);
       assert.match(instructions, /we return the whole amount/);
       assert.deepEqual(first!.slice(1), [["user", REFUND]]);
+      assert.deepEqual(failed!.at(-1), ["user", down]);
+      // LlamaIndex remembers a question that was not answered, too.
+      const unanswered = name.endsWith("llamaindex") ? [["user", down]] : [];
       assert.deepEqual(second!.slice(1), [
         ["user", REFUND],
         ["assistant", "Yes, within 30 days [1]."],
-        ["user", "How long is the warranty?"],
+        ...unanswered,
+        ["user", warranty],
       ]);
       assert.match(second![0]![1], /warranty of five years/);
       assert.match(output, /Plans and billing › Refunds {2}billing\.md/);
@@ -150,14 +156,6 @@ for (const name of ["rag-chatbot-langchain", "rag-chatbot-llamaindex"]) {
       assert.match(output, /zh-encryption\.md/);
       // Keeps its instructions where nothing was found.
       assert.match(nothing![0]![1], /only from .*passages[\s\S]*If they do not hold the answer/);
-    });
-
-    it("reports an endpoint that fails, and goes on", async () => {
-      await using server = await startChatServer("", 500);
-      const env = { OLLAMA_HOST: server.host };
-      const output = await run(name, [], { env, input: `${REFUND}\n${REFUND}\n` });
-      assert.equal(server.requests.length, 2);
-      assert.doesNotMatch(output, /Sources/);
     });
   });
 }

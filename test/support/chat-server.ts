@@ -11,14 +11,20 @@ export interface ChatRequest {
 /**
  * A loopback server that streams `answer` as an OpenAI-compatible endpoint does, in awkward pieces.
  * @param answer what the model says, or the body of the response as it is
+ * @param status of the response, which may depend on the question
  */
-export async function startChatServer(answer: string | { body: string }, status = 200) {
+export async function startChatServer(
+  answer: string | { body: string },
+  status: number | ((question: string) => number) = 200,
+) {
   const requests: ChatRequest[] = [];
   const server = createServer(async (request, response) => {
     const { url = "", headers } = request;
-    requests.push({ path: url, authorization: headers.authorization, body: JSON.parse(await text(request)) });
-    if (status !== 200) {
-      response.writeHead(status).end('{"error":{"message":"no such model"}}');
+    const body: ChatRequest["body"] = JSON.parse(await text(request));
+    requests.push({ path: url, authorization: headers.authorization, body });
+    const code = typeof status === "number" ? status : status(body.messages.at(-1)!.content);
+    if (code !== 200) {
+      response.writeHead(code).end('{"error":{"message":"no such model"}}');
       return;
     }
     if (typeof answer === "object") {

@@ -88,10 +88,14 @@ export function editModel(
   return folder;
 }
 
+/** The folder of `useOwnCache`, once that was called. */
+export let ownCache: string | undefined;
+
 /** Gives this process an empty folder for what we derive; call it before anything is loaded. */
 export function useOwnCache(): string {
   const folder = mkdtempSync(join(tmpdir(), "bge-reranker-cache-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   process.env.BGE_RERANKER_CACHE = folder;
+  ownCache = folder;
   return folder;
 }

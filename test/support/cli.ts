@@ -3,6 +3,7 @@ import { text } from "node:stream/consumers";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { runCli } from "../../src/cli/cli.js";
+import { ownCache } from "./checkpoint.js";
 import { fakeIo } from "./io.js";
 import { repoRoot, temporaryFolder } from "./paths.js";
 
@@ -21,7 +22,10 @@ export interface RunOptions {
   env?: Record<string, string>;
 }
 
-/** The environment of a command line that sees nothing of this machine's own settings and caches. */
+/**
+ * The environment of a command line that sees nothing of this machine's own settings and caches, but the cache of this
+ * test file, where it has one.
+ */
 export function cleanEnvironment(t: TestContext, extra: Record<string, string> = {}): Record<string, string> {
   const home = temporaryFolder(t);
   // NODE_OPTIONS holds the guard that keeps the tests off the network.
@@ -31,7 +35,7 @@ export function cleanEnvironment(t: TestContext, extra: Record<string, string> =
     ...(SystemRoot && { SystemRoot }),
     ...(NODE_OPTIONS && { NODE_OPTIONS }),
     HOME: home,
-    BGE_RERANKER_CACHE: `${home}/derived`,
+    BGE_RERANKER_CACHE: ownCache ?? `${home}/derived`,
     ...extra,
   };
 }
@@ -63,10 +67,9 @@ export async function run(t: TestContext, args: readonly string[], { input = "",
 export async function runInside(
   t: TestContext,
   args: readonly string[],
-  { input = "", env: extra = {} }: RunOptions = {},
+  { input = "", env: extra }: RunOptions = {},
 ): Promise<Ran> {
-  const { BGE_RERANKER_CACHE } = process.env;
-  const env = cleanEnvironment(t, { ...(BGE_RERANKER_CACHE && { BGE_RERANKER_CACHE }), ...extra });
+  const env = cleanEnvironment(t, extra);
   const { io, written } = fakeIo({ env, input: String(input) });
   const listen = ({ message }: Error) => void io.stderr.write(`${message}\n`);
   const before = { ...process.env };

@@ -32,7 +32,8 @@ function start(workers: number, more: Partial<LoadedModel> = {}) {
 
 const passages = (count: number) => Array.from({ length: count }, (_, i) => "error ".repeat(1 + (i % 7)));
 
-describe("An engine with several sessions", () => {
+// Side by side, since they mostly wait.
+describe("An engine with several sessions", { concurrency: true }, () => {
   it("shares long work among them, each answer in its place", async () => {
     const { run, sessions } = start(3);
     const texts = passages(60);

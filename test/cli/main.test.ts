@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
@@ -227,16 +227,13 @@ test("Ctrl-C while scoring or waiting for input: stopped at once, without a cras
 test("Ctrl-C during a download: stopped at once, the next run goes on", async (t) => {
   const { server, files, env } = await hub(t);
   const weights = files["model.safetensors"]!;
-  let stalled = () => {};
-  const reached = new Promise<void>((resolve) => {
-    stalled = resolve;
-  });
-  server.fail("cdn", new RegExp(sha256(weights)), 1, (response, request) => {
-    sendPart(response, request, weights, 300_000, false);
-    setTimeout(stalled, 300);
-  });
+  server.fail("cdn", new RegExp(sha256(weights)), 1, (response, request) =>
+    sendPart(response, request, weights, 300_000, false),
+  );
   const { child, closed } = start(t, ["download", "lab/tiny"], env);
-  await reached;
+  const sizeOf = (name: string) => statSync(join(env.HF_HOME, name), { throwIfNoEntry: false })?.size;
+  const names = () => readdirSync(env.HF_HOME, { recursive: true, encoding: "utf8" });
+  while (!names().some((name) => sizeOf(name) === 300_000)) await new Promise((done) => setTimeout(done, 20));
   child.kill("SIGINT");
   const [ended, stdout, stderr] = await Promise.all([closed, text(child.stdout), text(child.stderr)]);
   assert.deepEqual([ended, stdout], [INTERRUPTED, ""]);

@@ -11,6 +11,8 @@ export interface ScoreRequest {
 export interface LocalRequest extends ScoreRequest {
   /** Longest pair in tokens. */
   maxLength: number;
+  /** Most tokens of a query; three quarters of `maxLength` when absent. */
+  queryMaxLength?: number | undefined;
   overflow: Overflow;
 }
 

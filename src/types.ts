@@ -38,6 +38,18 @@ export interface RerankerOptions {
    */
   maxLength?: number;
   /**
+   * Most tokens of the query; what is longer is cut. FlagReranker's `query_max_length`. A positive integer.
+   * @default three quarters of `maxLength`
+   */
+  queryMaxLength?: number;
+  /**
+   * What the model was taught to read with every query: put before it, or round it where it holds `{}`. FlagReranker's
+   * `query_instruction_for_rerank` and its format. @default none
+   */
+  queryInstruction?: string;
+  /** The same for every passage. Not with `overflow: "max-passage"`, whose windows are parts of the passage. @default none */
+  passageInstruction?: string;
+  /**
    * Long passages: `"truncate"` cuts them as FlagReranker does, `"max-passage"` splits them into overlapping windows
    * and keeps the best window's score.
    * @default "truncate"

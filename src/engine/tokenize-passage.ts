@@ -23,17 +23,17 @@ export function passageTokenizer(tokenizer: PairTokenizer): TokenizePassage {
     return ids;
   };
   return (request, index) => {
-    const { passages, queryOf, maxLength, overflow } = request;
+    const { passages, queryOf, maxLength, queryMaxLength, overflow } = request;
     const query = queryIds(request, queryOf?.[index] ?? 0);
     const text = passages[index]!;
-    const room = tokenizer.passageRoom(query.length, maxLength);
+    const room = tokenizer.passageRoom(query.length, maxLength, queryMaxLength);
     if (overflow === "truncate") {
       const ids = tokenizer.encode(text, maxLength);
-      return { pairs: [{ pair: tokenizer.pair(query, ids, maxLength) }], truncated: ids.length > room };
+      return { pairs: [{ pair: tokenizer.pair(query, ids, maxLength, queryMaxLength) }], truncated: ids.length > room };
     }
     const windows = splitPassage(text, tokenizer.encode(text), Math.max(1, room), (part) => tokenizer.encode(part));
     const pairs = withoutRepeats(windows).map(({ ids, span }) => ({
-      pair: tokenizer.pair(query, ids, maxLength),
+      pair: tokenizer.pair(query, ids, maxLength, queryMaxLength),
       span,
     }));
     return { pairs, truncated: false };

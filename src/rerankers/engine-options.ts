@@ -1,7 +1,10 @@
 import type { RerankerOptions } from "../types.js";
 
 /** All options but those that each reranker has for itself, also where several share an engine. */
-type Loading = Omit<RerankerOptions, "maxLength" | "overflow" | "onProgress">;
+type Loading = Omit<
+  RerankerOptions,
+  "maxLength" | "queryMaxLength" | "queryInstruction" | "passageInstruction" | "overflow" | "onProgress"
+>;
 
 /** What decides what an engine computes, and where its model comes from: every such option, given or not. */
 export type EngineOptions = { [Name in keyof Required<Loading>]: Loading[Name] } & Required<

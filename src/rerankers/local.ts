@@ -7,6 +7,7 @@ import { checkOptions } from "../validate.js";
 import { emitWarning } from "../warn.js";
 import { BaseReranker, type RunOptions } from "./base.js";
 import { type EngineOptions, engineOptions } from "./engine-options.js";
+import { instruct } from "./instructions.js";
 import { rerankerOptionChecks } from "./option-checks.js";
 
 /** The model of whoever is told nothing else. */
@@ -85,6 +86,9 @@ export class LocalReranker extends BaseReranker {
         `workers ${options.workers} needs worker threads, which worker: false rules out.`,
       );
     }
+    if (options.passageInstruction !== undefined && options.overflow === "max-passage") {
+      throw new RerankError("OPTION_INVALID", 'passageInstruction does not go with overflow "max-passage".');
+    }
     this.#options = { ...options };
     this.#lease = lease(name, engineOptions(options));
   }
@@ -108,8 +112,11 @@ export class LocalReranker extends BaseReranker {
     signal?.throwIfAborted();
     const maxLength = this.#info!.maxLength!;
     this.#running = engine;
-    const { overflow = "truncate" } = this.#options;
-    return engine.run({ ...request, maxLength, overflow }, { owner: this, signal, onProgress });
+    const { overflow = "truncate", queryMaxLength, queryInstruction, passageInstruction } = this.#options;
+    const queries = request.queries.map((query) => instruct(queryInstruction, query));
+    const passages = request.passages.map((passage) => instruct(passageInstruction, passage));
+    const local = { ...request, queries, passages, maxLength, queryMaxLength, overflow };
+    return engine.run(local, { owner: this, signal, onProgress });
   }
 
   protected async open(): Promise<EngineClient> {

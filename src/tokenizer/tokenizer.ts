@@ -90,19 +90,25 @@ export class PairTokenizer {
   }
 
   /**
-   * Tokens of a passage that fit beside a query of so many. The query is cut to three quarters of `maxLength`, then only
-   * the passage is cut, as FlagReranker does; the query gives way further only where a tiny `maxLength` leaves no room.
+   * Tokens of a passage that fit beside a query of so many. The query is cut to `queryMaxLength`, then only the passage is
+   * cut, as FlagReranker does; the query gives way further only where `maxLength` leaves no room.
+   * @param queryMaxLength three quarters of `maxLength` by default
    */
-  passageRoom(queryLength: number, maxLength: number): number {
+  passageRoom(queryLength: number, maxLength: number, queryMaxLength = Math.floor((maxLength * 3) / 4)): number {
     const room = maxLength - this.specialTokensPerPair;
-    return room - Math.min(queryLength, Math.floor((maxLength * 3) / 4), room);
+    return room - Math.min(queryLength, queryMaxLength, room);
   }
 
   /**
    * Lays out one pair, cut as {@link passageRoom} says. Special tokens always stay.
    * Throws `OPTION_INVALID` where `maxLength` cannot hold them.
    */
-  pair(queryIds: ArrayLike<number>, passageIds: ArrayLike<number>, maxLength: number): EncodedPair {
+  pair(
+    queryIds: ArrayLike<number>,
+    passageIds: ArrayLike<number>,
+    maxLength: number,
+    queryMaxLength?: number,
+  ): EncodedPair {
     const room = maxLength - this.specialTokensPerPair;
     if (!Number.isSafeInteger(maxLength) || room < 0) {
       throw new RerankError(
@@ -111,7 +117,7 @@ export class PairTokenizer {
       );
     }
     const { before, between, after, types } = this.#template;
-    const passageRoom = this.passageRoom(queryIds.length, maxLength);
+    const passageRoom = this.passageRoom(queryIds.length, maxLength, queryMaxLength);
     const queryLength = Math.min(queryIds.length, room - passageRoom);
     const passageLength = Math.min(passageIds.length, passageRoom);
     const ids = new Int32Array(this.specialTokensPerPair + queryLength + passageLength);

@@ -74,6 +74,23 @@ describe("a local reranker", () => {
     assert.notEqual(cut[0], whole[0]);
   });
 
+  it("puts instructions before texts or round them, as FlagReranker does", async () => {
+    const instructions = { queryInstruction: "A: ", passageInstruction: "B: {} {}" };
+    await using instructed = await loadReranker(BERT, cpu(instructions));
+    const passages = ["process {} $&", "terminated"];
+    const expected = await full.score("A: server", ["B: process {} $& {}", "B: terminated {}"]);
+    assert.deepEqual(await instructed.score("server", passages), expected);
+    const options = cpu({ passageInstruction: "B: ", overflow: "max-passage" });
+    await assert.rejects(loadReranker(BERT, options), failsWith("OPTION_INVALID", "passageInstruction"));
+  });
+
+  it("cuts the query to queryMaxLength tokens", async () => {
+    await using cut = await loadReranker(BERT, cpu({ queryMaxLength: 2 }));
+    const [same, other] = [await full.score("server error", ["process"]), await full.score("server", ["process"])];
+    assert.deepEqual(await cut.score("server error process file", ["process"]), same);
+    assert.deepEqual(await cut.score("server", ["process"]), other);
+  });
+
   it("leaves nothing running when it refuses an option after the load", async () => {
     const before = workersRunning().length;
     await assert.rejects(loadReranker(BERT, cpu({ maxLength: 513 })), failsWith("OPTION_INVALID", "513", "512"));

@@ -168,6 +168,18 @@ test("a pair never exceeds maxLength, keeps its special tokens, and cuts the pas
   );
 });
 
+test("the query is cut to another length where one is given, also beyond three quarters", () => {
+  const [query, passage] = [Array.from({ length: 20 }, (_, i) => 10 + i), [50, 51, 52, 53, 54]];
+  const texts = (queryMaxLength?: number) => {
+    const { ids } = xlmr.pair(query, passage, 16, queryMaxLength);
+    return [ids.filter((id) => id >= 10 && id < 50).length, ids.filter((id) => id >= 50).length];
+  };
+  assert.deepEqual(texts(), [12, 0]);
+  assert.deepEqual(texts(8), [8, 4]);
+  assert.deepEqual(texts(3), [3, 5]);
+  assert.deepEqual(texts(100), [12, 0]);
+});
+
 test("a maxLength without room for the special tokens is refused", () => {
   assert.deepEqual([...xlmr.pair([5], [6], 4).ids], [0, 2, 2, 2]);
   for (const bad of [3, 0, -1, 7.5, Number.NaN]) {

@@ -9,7 +9,7 @@ it("every option of a reranker is the engine's, but those that rerankers with on
   const engines = Object.keys(engineOptions({}));
   assert.deepEqual(
     names.filter((name) => !engines.includes(name)),
-    ["maxLength", "overflow", "onProgress"],
+    ["maxLength", "queryMaxLength", "queryInstruction", "passageInstruction", "overflow", "onProgress"],
   );
   for (const name of engines) {
     const options = engineOptions({ [name]: "other" } as RerankerOptions);

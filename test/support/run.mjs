@@ -21,6 +21,7 @@ const defaults = ["--test-reporter=spec", `--test-concurrency=${availableParalle
 );
 
 run(join(root, "node_modules", "typescript", "bin", "tsc"));
+run(join(root, "report", "build.mjs"));
 // From the sources' names: dist may still hold tests that were renamed.
 const files = (sources.length > 0 ? [...new Set(sources)] : testsUnder("test")).map(
   (source) => `${join("dist", source).slice(0, -".ts".length)}.js`,
